@@ -1,0 +1,65 @@
+# Every target sets up what it needs from nothing. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The functions run on Python 3.13; the library and the tools also run on 3.12 and later.
+PYTHON ?= $(shell for p in python3.13 python3.14 python3.12 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+SAM := .sam-venv/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-virtualenv
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help setup demo test check format e2e bench lock clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/installed  ## Make .venv with the project and its tools (every target does this by itself)
+
+.venv/installed: requirements/dev.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "bedrock-meter needs Python 3.12 or later; set PYTHON=/path/to/python"; exit 1; }
+	@echo "Setting up .venv with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements/dev.lock
+	@$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# aws-sam-cli pins many of its dependencies; in its own environment they do not bind ours.
+.sam-venv/installed: requirements/sam.lock
+	@echo "Setting up .sam-venv with aws-sam-cli ..."
+	@$(PYTHON) -m venv --clear .sam-venv
+	@.sam-venv/bin/python $(PIP_INSTALL) --require-hashes -r requirements/sam.lock
+	@touch $@
+
+demo: .venv/installed  ## Run the whole path on the Bedrock simulator with real boto3 clients; no AWS account needed
+	@$(BIN)/meterctl demo
+
+test: .venv/installed  ## Run the unit, functional and contract tests
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: .venv/installed  ## Check format, lint, types and import rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: .venv/installed  ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+e2e: .venv/installed .sam-venv/installed  ## Run real sam build, sam local invoke and sam local start-api in containers
+	@tests/e2e/run.sh
+
+bench: .venv/installed  ## Measure the handler, the cold start and one EMF line against a plain boto3 client
+	@$(BIN)/python benchmarks/handler.py
+	@$(BIN)/python benchmarks/coldstart.py
+	@$(BIN)/python benchmarks/emf_line.py
+
+lock: .venv/installed  ## Pin the requirements anew, with hashes and without index addresses
+	@$(PYTHON) -m venv .local/lock && .local/lock/bin/python $(PIP_INSTALL) uv
+	@for name in dev sam; do .local/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.12 \
+		--generate-hashes --no-header --no-annotate requirements/$$name.in --output-file requirements/$$name.lock; done
+
+clean:  ## Remove everything that the targets made
+	rm -rf .venv .sam-venv .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis

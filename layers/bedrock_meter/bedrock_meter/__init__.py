@@ -1,0 +1,46 @@
+"""Exact token metering for Amazon Bedrock.
+
+``instrument(client, use_case="…")`` meters a boto3 ``bedrock-runtime`` client: one EMF line per call on stdout, which
+CloudWatch turns into metrics. The other names are the parts for those who build their own door.
+
+Importing this package does not import botocore.
+"""
+
+from bedrock_meter.domain import (
+    Call,
+    Certainty,
+    Ending,
+    Family,
+    ModelRef,
+    Operation,
+    Outcome,
+    Record,
+    Scope,
+    Status,
+    Usage,
+    UsageSource,
+)
+from bedrock_meter.errors import ConfigError, MeterError, Refusal
+from bedrock_meter.meter import Meter, Session
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Call",
+    "Certainty",
+    "ConfigError",
+    "Ending",
+    "Family",
+    "Meter",
+    "MeterError",
+    "ModelRef",
+    "Operation",
+    "Outcome",
+    "Record",
+    "Refusal",
+    "Scope",
+    "Session",
+    "Status",
+    "Usage",
+    "UsageSource",
+]

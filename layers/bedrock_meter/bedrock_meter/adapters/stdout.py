@@ -1,0 +1,28 @@
+"""Records as EMF lines on a text stream: in Lambda, stdout is CloudWatch Logs, and a valid line becomes metrics."""
+
+import sys
+from typing import TextIO
+
+from bedrock_meter.domain import Record
+from bedrock_meter.emf import Emf
+
+
+class StreamSink:
+    """A `Sink` that writes one EMF line per record.
+
+    Line and line end go out in one ``write``: the Lambda runtime's stdout is unbuffered, and ``print`` would write
+    twice, so that lines of two threads could run into each other. ``logging`` is no way either: it wraps the line, and
+    CloudWatch then extracts no metric from it.
+
+    Args:
+        emf: The encoder.
+        stream: Where to write; None looks ``sys.stdout`` up for each record, so that redirecting it works.
+    """
+
+    def __init__(self, emf: Emf, stream: TextIO | None = None) -> None:
+        self._emf = emf
+        self._stream = stream
+
+    def emit(self, record: Record) -> None:
+        """Write one line."""
+        (self._stream or sys.stdout).write(self._emf.line(record) + "\n")

@@ -1,0 +1,138 @@
+"""Every setting, read once from a mapping: ``Settings.from_env(os.environ)``. No other module knows a setting's name.
+
+A setting that is missing takes its default; one that is wrong raises `ConfigError`, which names it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from bedrock_meter.errors import ConfigError
+
+NAMESPACE = "BEDROCK_METER_NAMESPACE"
+SERVICE = "BEDROCK_METER_SERVICE"
+USE_CASE = "BEDROCK_METER_USE_CASE"
+USE_CASES = "BEDROCK_METER_USE_CASES"
+USE_CASE_HEADER = "BEDROCK_METER_USE_CASE_HEADER"
+MODELS = "BEDROCK_METER_MODELS"
+UPSTREAM_URL = "BEDROCK_METER_UPSTREAM_URL"
+MAX_BODY_BYTES = "BEDROCK_METER_MAX_BODY_BYTES"
+READ_TIMEOUT_SECONDS = "BEDROCK_METER_READ_TIMEOUT_SECONDS"
+
+_USE_CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAMESPACE_NAME = re.compile(r"(?!AWS/)[A-Za-z0-9._/#:-]{1,255}")
+_SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one deployment."""
+
+    namespace: str = "BedrockMeter"
+    """The CloudWatch namespace. (BEDROCK_METER_NAMESPACE)"""
+    service: str = "bedrock-meter"
+    """The value of the ``Service`` dimension: the stack's name. (BEDROCK_METER_SERVICE)"""
+    use_case: str | None = None
+    """The use case of calls that name none; without it such calls are refused. (BEDROCK_METER_USE_CASE)"""
+    use_cases: frozenset[str] = frozenset()
+    """The registered use cases, with the default among them; only they become dimensions. (BEDROCK_METER_USE_CASES)"""
+    use_case_header: bool = False
+    """Whether a caller may choose among the registered use cases by header. (BEDROCK_METER_USE_CASE_HEADER)"""
+    models: frozenset[str] | None = None
+    """The model ids that become dimensions; None for all that Bedrock acknowledges. (BEDROCK_METER_MODELS)"""
+    upstream_url: str | None = None
+    """Where calls go; None for Bedrock in the own Region. (BEDROCK_METER_UPSTREAM_URL)"""
+    max_body_bytes: int = 6 * 1024 * 1024
+    """The largest request body, in bytes; Lambda's limit on an event is the default. (BEDROCK_METER_MAX_BODY_BYTES)"""
+    read_timeout_seconds: float = 840.0
+    """How long Bedrock may stay silent, in seconds; the deadline of the function comes first where it is nearer.
+    (BEDROCK_METER_READ_TIMEOUT_SECONDS)"""
+    region: str | None = None
+    """The AWS Region to sign for. (AWS_REGION, else AWS_DEFAULT_REGION)"""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read the settings from environment variables; an empty variable counts as unset.
+
+        Raises:
+            ConfigError: A variable holds something that it cannot.
+        """
+        default = cls()
+        given = {name: value.strip() for name, value in environ.items() if value.strip()}
+        use_case = _named(given, USE_CASE, _USE_CASE_NAME)
+        listed = _names(given, USE_CASES)
+        for name in listed:
+            if not _USE_CASE_NAME.fullmatch(name):
+                raise ConfigError(USE_CASES, f"{name!r} is no use case name; {_rule(_USE_CASE_NAME)}")
+        return cls(
+            namespace=_named(given, NAMESPACE, _NAMESPACE_NAME) or default.namespace,
+            service=_named(given, SERVICE, _SERVICE_NAME) or default.service,
+            use_case=use_case,
+            use_cases=listed | ({use_case} if use_case else frozenset()),
+            use_case_header=_switch(given, USE_CASE_HEADER),
+            models=_names(given, MODELS) or None,
+            upstream_url=_url(given, UPSTREAM_URL),
+            max_body_bytes=int(_number(given, MAX_BODY_BYTES, default.max_body_bytes)),
+            read_timeout_seconds=_number(given, READ_TIMEOUT_SECONDS, default.read_timeout_seconds),
+            region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
+        )
+
+    @property
+    def endpoint(self) -> str:
+        """The upstream URL, without a slash at its end.
+
+        Raises:
+            ConfigError: Neither an upstream nor a Region is set.
+        """
+        if self.upstream_url:
+            return self.upstream_url
+        if not self.region:
+            raise ConfigError("AWS_REGION", f"set a Region, or {UPSTREAM_URL}, so that there is a Bedrock to call")
+        suffix = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
+        return f"https://bedrock-runtime.{self.region}.{suffix}"
+
+
+def _rule(pattern: re.Pattern[str]) -> str:
+    return f"it has to match {pattern.pattern}"
+
+
+def _named(given: Mapping[str, str], setting: str, pattern: re.Pattern[str]) -> str | None:
+    value = given.get(setting)
+    if value is not None and not pattern.fullmatch(value):
+        raise ConfigError(setting, f"{value!r} cannot be used; {_rule(pattern)}")
+    return value
+
+
+def _names(given: Mapping[str, str], setting: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in given.get(setting, "").split(",") if name.strip())
+
+
+def _switch(given: Mapping[str, str], setting: str) -> bool:
+    value = given.get(setting, "off").lower()
+    if value not in {"on", "off"}:
+        raise ConfigError(setting, f"it is on or off, not {value!r}")
+    return value == "on"
+
+
+def _url(given: Mapping[str, str], setting: str) -> str | None:
+    value = given.get(setting)
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ConfigError(setting, "it has to be an http or https URL of a host, without user, query or fragment")
+    return value.rstrip("/")
+
+
+def _number(given: Mapping[str, str], setting: str, default: float) -> float:
+    value = given.get(setting)
+    if value is None:
+        return default
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < float("inf"):
+        raise ConfigError(setting, f"it has to be a number above 0, not {value!r}")
+    return number

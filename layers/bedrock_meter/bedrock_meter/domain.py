@@ -1,0 +1,244 @@
+"""The values that travel through bedrock-meter. Each is frozen, and knows its invariants and nothing else.
+
+One call to Bedrock becomes one `Call` (what was asked), one `Usage` (what was counted), one `Outcome` (how it ended)
+and one `Record` that joins them. Everything that bedrock-meter emits is a projection of the `Record`.
+
+A count that nobody reported is ``None``, never 0.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+
+MAX_COUNT = 10**9
+"""The largest token count that is believed. The largest context window on Bedrock holds some 10^7 tokens, so a count
+beyond this is a fault of whoever sent it, and a budget must not be settled with it."""
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_NO_UNITS: Mapping[str, int] = MappingProxyType({})
+
+
+class Operation(StrEnum):
+    """The operations of bedrock-runtime that are metered, by their AWS names; `UNKNOWN` for a route that is none."""
+
+    INVOKE_MODEL = "InvokeModel"
+    CONVERSE = "Converse"
+    COUNT_TOKENS = "CountTokens"
+    UNKNOWN = "Unknown"
+
+
+class Family(StrEnum):
+    """The model families whose request and answer bodies are known; `OTHER` is metered from Bedrock's headers alone."""
+
+    CLAUDE = "claude"
+    NOVA = "nova"
+    TITAN_TEXT = "titan-text"
+    LLAMA = "llama"
+    OTHER = "other"
+
+
+class Scope(StrEnum):
+    """Where Bedrock may run the call; prices differ between the three."""
+
+    IN_REGION = "in-region"
+    GEO = "geo"
+    GLOBAL = "global"
+
+
+class UsageSource(StrEnum):
+    """Who gave the counts of a `Usage`."""
+
+    HEADER = "header"
+    BODY = "body"
+    STREAM = "stream"
+    LOG = "log"
+    ESTIMATE = "estimate"
+
+
+class Certainty(StrEnum):
+    """How far the counts of a record can be trusted.
+
+    `EXACT`: Bedrock gave every count, or it is certain that nothing was processed. `AT_LEAST`: some of it was given.
+    `UNKNOWN`: the model may have worked, and no count was given.
+    """
+
+    EXACT = "exact"
+    AT_LEAST = "at_least"
+    UNKNOWN = "unknown"
+
+
+class Ending(StrEnum):
+    """How the exchange with Bedrock ended, as the transport saw it."""
+
+    COMPLETE = "complete"
+    """The answer arrived whole, whatever its status."""
+    TRUNCATED = "truncated"
+    """Bedrock broke the answer off after its head had arrived."""
+    UNREACHABLE = "unreachable"
+    """No answer at all: the connection failed before the head arrived."""
+    TIMED_OUT = "timed_out"
+    """The time for the call ran out before the answer was whole."""
+    REFUSED = "refused"
+    """The call was answered here and never sent."""
+    ABANDONED = "abandoned"
+    """The caller dropped the answer before it had read it whole."""
+
+
+class Status(StrEnum):
+    """What became of a call; the classes that the fault metrics count."""
+
+    OK = "ok"
+    CLIENT_ERROR = "client_error"
+    THROTTLED = "throttled"
+    SERVER_ERROR = "server_error"
+    DENIED = "denied"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRef:
+    """A model as the caller named it, taken apart."""
+
+    raw: str
+    """The id or ARN as it was called, percent-decoded once."""
+    base: str | None
+    """The foundation model id, such as ``anthropic.claude-sonnet-4-5-20250929-v1:0``; None while an ARN is opaque."""
+    family: Family
+    """Which request and answer bodies to expect."""
+    scope: Scope | None
+    """In-region, geo or global; None while an ARN is opaque."""
+    region: str | None
+    """The Region named by the ARN, else the one that was called."""
+    profile: str | None
+    """The inference profile that was called: ``us.anthropic.…`` or an application profile's id; None without one."""
+
+    @property
+    def id(self) -> str:
+        """The id that Bedrock's own metrics show: the profile when one was called, else the foundation model."""
+        return self.profile or self.base or self.raw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request to Bedrock, described before it is sent. It holds no content."""
+
+    id: str
+    """Our own id of the call, unique; the caller gets it back in ``x-bedrock-meter-request-id``."""
+    operation: Operation
+    """The operation of bedrock-runtime."""
+    model: ModelRef | None
+    """The model, or None where the route names none."""
+    tags: Mapping[str, str] = _NOTHING
+    """Labels from the authenticated caller; ``use_case`` always, ``team`` and ``key_id`` where they are known."""
+    max_output_tokens: int | None = None
+    """The caller's own bound on the output, or None when the request sets none."""
+    input_bytes: int = 0
+    """The size of the request body in bytes."""
+    tier: str | None = None
+    """The service tier that was asked for (``priority``, ``default``, ``flex``, ``reserved``); None when unset."""
+    streaming: bool = False
+    """Whether the answer arrives as a stream."""
+    attempt: int | None = None
+    """Which attempt of its SDK this request is, from 1; None when the SDK does not say."""
+    received_at: datetime
+    """When the request arrived; aware, UTC."""
+
+    def __post_init__(self) -> None:
+        """Refuse a naive time: its day would depend on where the code runs."""
+        if self.received_at.tzinfo is None:
+            msg = "received_at must be an aware datetime"
+            raise ValueError(msg)
+
+    @property
+    def use_case(self) -> str | None:
+        """The use case that the call counts for, or None before it is known."""
+        return self.tags.get("use_case")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one call consumed. The buckets are disjoint: every token is in exactly one of them.
+
+    The input bucket never includes cached tokens; Bedrock's headers, Converse and Claude count so by themselves
+    (https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html), others are normalised when read.
+    """
+
+    input: int | None = None
+    """Input tokens that were neither read from nor written to a cache."""
+    output: int | None = None
+    """Output tokens, thinking included."""
+    cache_read: int | None = None
+    """Input tokens read from the prompt cache."""
+    cache_write_5m: int | None = None
+    """Input tokens written to the cache for 5 minutes, which is also the default."""
+    cache_write_1h: int | None = None
+    """Input tokens written to the cache for 1 hour."""
+    other: Mapping[str, int] = _NO_UNITS
+    """Units that are not tokens, by name: images, search units, text units."""
+    source: UsageSource
+    """Who gave the counts."""
+
+    def __post_init__(self) -> None:
+        """Refuse counts that no meter can have read."""
+        for name in ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h"):
+            count = getattr(self, name)
+            if count is not None and not 0 <= count <= MAX_COUNT:
+                msg = f"Usage.{name} must lie between 0 and {MAX_COUNT}, not {count}"
+                raise ValueError(msg)
+
+    @property
+    def cache_write(self) -> int | None:
+        """Tokens written to the cache for any time; None when neither bucket is known."""
+        if self.cache_write_5m is None and self.cache_write_1h is None:
+            return None
+        return (self.cache_write_5m or 0) + (self.cache_write_1h or 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a call ended. Times are in milliseconds."""
+
+    status: Status
+    """The class of the answer."""
+    ending: Ending
+    """How the exchange with Bedrock ended."""
+    http_status: int | None
+    """Bedrock's status, or the gateway's own when it answered itself; None when there is neither."""
+    error_code: str | None = None
+    """The AWS name of the error, such as ``ThrottlingException``."""
+    stop_reason: str | None = None
+    """Why the model stopped, in its own words (``end_turn``, ``max_tokens``, …)."""
+    duration_ms: float | None = None
+    """From sending the request to the last byte of the answer; None for a call that was never sent."""
+    first_byte_ms: float | None = None
+    """From sending the request to the first byte of the answer's body."""
+    overhead_ms: float = 0.0
+    """Our own time: before the request was sent, for each chunk, and to close the books; never the wait for Bedrock."""
+    certainty: Certainty
+    """How far the counts can be trusted."""
+    upstream_request_id: str | None = None
+    """Bedrock's ``x-amzn-RequestId``: the key to its invocation log and to the AWS bill."""
+    upstream_latency_ms: int | None = None
+    """The latency that Bedrock itself reports."""
+    attempts: int | None = None
+    """How many requests the SDK sent for this call, where the door can see it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """The one fact about one call."""
+
+    call: Call
+    usage: Usage | None
+    """The counts, or None when there are none: see ``outcome.certainty`` for what that means."""
+    outcome: Outcome
+    cost: Decimal | None = None
+    """US dollars, or None while the call is unpriced."""
+    disagreement: bool = False
+    """Two sources of the same count differed; the one that Bedrock bills by was taken."""
+    cold_start: bool = False
+    """This was the first call of a new execution environment."""
+    faults: tuple[str, ...] = field(default=())
+    """What went wrong in the meter itself, each as a short code; the caller's answer was not touched by it."""

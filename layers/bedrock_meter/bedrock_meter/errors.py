@@ -1,0 +1,121 @@
+"""The exceptions of bedrock-meter: one root, each with the HTTP answer it stands for and its facts as data.
+
+.. code-block:: text
+
+    MeterError
+    ├── ConfigError            a setting is missing or wrong; raised at start-up, never during a call
+    └── Refusal                the call is answered here and not sent to Bedrock (or Bedrock gave no answer)
+        ├── UnknownOperation   404  UnknownOperationException
+        ├── InvalidRequest     400  ValidationException
+        ├── RequestTooLarge    413  ValidationException
+        ├── AccessDenied       403  AccessDeniedException
+        ├── UpstreamUnavailable 503 ServiceUnavailableException
+        ├── UpstreamTimeout    408  ModelTimeoutException
+        └── GatewayFault       500  InternalServerException
+
+``code`` is the name that AWS SDKs map to an exception class; it travels in the ``x-amzn-ErrorType`` header. The codes
+and their statuses are those of bedrock-runtime itself
+(https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html and the Errors section of each operation).
+Messages never carry a prompt, a completion, a key or a credential.
+"""
+
+from typing import ClassVar
+
+
+class MeterError(Exception):
+    """The root of every exception that bedrock-meter raises."""
+
+
+class ConfigError(MeterError):
+    """A setting is missing or wrong.
+
+    Attributes:
+        setting: The environment variable or argument to change.
+    """
+
+    def __init__(self, setting: str, problem: str) -> None:
+        super().__init__(f"{setting}: {problem}")
+        self.setting = setting
+
+
+class Refusal(MeterError):  # noqa: N818 - named for what it does to the call
+    """A call that is answered here instead of by Bedrock.
+
+    Attributes:
+        code: The AWS exception name, for ``x-amzn-ErrorType``.
+        http_status: The status of the answer.
+        message: What was wrong and what to do, for the caller.
+    """
+
+    code: ClassVar[str]
+    http_status: ClassVar[int]
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class UnknownOperation(Refusal):
+    """The route is not one that the gateway can meter, so it does not forward it."""
+
+    code = "UnknownOperationException"
+    http_status = 404
+
+
+class InvalidRequest(Refusal):
+    """The request cannot be one that Bedrock would accept."""
+
+    code = "ValidationException"
+    http_status = 400
+
+
+class RequestTooLarge(Refusal):
+    """The body is larger than a Lambda function can receive.
+
+    Attributes:
+        size: The body's size in bytes.
+        limit: The largest size that is accepted, in bytes.
+    """
+
+    code = "ValidationException"
+    http_status = 413
+
+    def __init__(self, *, size: int, limit: int) -> None:
+        super().__init__(
+            f"The request body has {size} bytes and the gateway accepts at most {limit}. "
+            "Send less (fewer or smaller images and documents), or call Bedrock from a function with the layer."
+        )
+        self.size = size
+        self.limit = limit
+
+
+class AccessDenied(Refusal):
+    """The caller may not make this call."""
+
+    code = "AccessDeniedException"
+    http_status = 403
+
+
+class UpstreamUnavailable(Refusal):
+    """Bedrock could not be reached, or broke the connection off before its answer was complete."""
+
+    code = "ServiceUnavailableException"
+    http_status = 503
+
+
+class UpstreamTimeout(Refusal):
+    """Bedrock did not answer within the time that is left for the call.
+
+    This is 408 and not 503 because SDKs send a 503 again: the model may still be working on the first request,
+    and AWS bills every request that it finishes.
+    """
+
+    code = "ModelTimeoutException"
+    http_status = 408
+
+
+class GatewayFault(Refusal):
+    """The gateway itself failed before it could send the call: a missing credential, or a bug."""
+
+    code = "InternalServerException"
+    http_status = 500

@@ -1,0 +1,221 @@
+"""From call to record: ``Meter.open(call) -> Session``; the session reads the answer and closes the books once.
+
+A session belongs to one exchange with Bedrock. Its caller is a transport (the gateway, the layer) and tells it, in
+this order: ``sending()``, ``head(status, headers)``, ``feed(chunk)`` for each chunk *before* handing it on,
+``close(ending)``. Any of them may be missing when the exchange fails; only ``close`` must come, and a second one is
+ignored.
+
+None of these raises: a fault of the meter is kept as a code, counted on the record, and reported once. The transport's
+answer never depends on them.
+"""
+
+from collections.abc import Mapping
+
+from bedrock_meter.domain import Call, Certainty, Ending, Outcome, Record, Status
+from bedrock_meter.errors import Refusal
+from bedrock_meter.ports import Clock, FaultLog, Sink
+from bedrock_meter.usage import ANSWER_NOT_JSON, Reading, UsageReader, reader_for
+from bedrock_meter.usage.headers import REQUEST_ID
+
+READER_FAULT = "reader_fault"
+SINK_FAULT = "sink_fault"
+
+# Statuses by which Bedrock says that it did not process the request at all, so that nothing can have been consumed.
+_NOT_PROCESSED = frozenset({400, 401, 403, 404, 413, 429})
+_THROTTLED, _FIRST_ERROR, _FIRST_SERVER_ERROR = 429, 400, 500
+_MODEL_NOT_READY = "ModelNotReadyException"
+"""A 429 that is no throttle: the model is being loaded."""
+
+
+class Meter:
+    """Opens sessions. One per process; safe to share between threads.
+
+    Args:
+        sink: Where records go.
+        clock: The time.
+        faults: Where the meter's own failures are reported.
+    """
+
+    def __init__(self, *, sink: Sink, clock: Clock, faults: FaultLog) -> None:
+        self._sink = sink
+        self._clock = clock
+        self._faults = faults
+        # Taken by the first record that closes; a list because pop() is atomic.
+        self._cold = [True]
+        # Faults of emitting; the record they belong to is lost, so the next one carries them.
+        self._carried: list[str] = []
+
+    def open(self, call: Call, *, started: float | None = None) -> "Session":
+        """Begin to meter a call.
+
+        Args:
+            call: What is asked.
+            started: The clock's ``monotonic()`` when the request arrived, if that was earlier than now; the time
+                between is our own and counts as overhead.
+        """
+        return Session(self, call, self._clock.monotonic() if started is None else started)
+
+    def monotonic(self) -> float:
+        """Give the clock's reading, for sessions and for transports that arrive before their session."""
+        return self._clock.monotonic()
+
+    def report(self, code: str, error: BaseException) -> None:
+        """Report a fault of our own to a person."""
+        self._faults.report(code, error)
+
+    def settle(self, record: Record) -> None:
+        """Hand a finished record on. Does not raise."""
+        try:
+            self._sink.emit(record)
+        except Exception as error:  # noqa: BLE001 - whatever a sink raises, the caller's answer comes first
+            self._carried.append(SINK_FAULT)
+            self.report(SINK_FAULT, error)
+
+    def first(self) -> bool:
+        """Tell, once, that this is the first record of the process."""
+        try:
+            return self._cold.pop()
+        except IndexError:
+            return False
+
+    def carried(self) -> tuple[str, ...]:
+        """Take the faults that no record carries yet."""
+        taken = []
+        while self._carried:
+            taken.append(self._carried.pop())
+        return tuple(taken)
+
+
+class Session:
+    """One exchange with Bedrock. Made by `Meter.open`."""
+
+    def __init__(self, meter: Meter, call: Call, started: float) -> None:
+        self.call = call
+        self._meter = meter
+        self._started = started
+        self._sent: float | None = None
+        self._first_byte: float | None = None
+        self._feeding = 0.0
+        self._http_status: int | None = None
+        self._headers: Mapping[str, str] = {}
+        self._reader: UsageReader | None = None
+        self._faults: list[str] = []
+        self._open = [True]
+
+    def sending(self) -> None:
+        """Note that the request leaves now; what was before is our overhead."""
+        self._sent = self._meter.monotonic()
+
+    def head(self, http_status: int, headers: Mapping[str, str]) -> None:
+        """Take the head of Bedrock's answer.
+
+        Args:
+            http_status: Its status.
+            headers: Its headers with lower-case names.
+        """
+        self._http_status = http_status
+        self._headers = headers
+        try:
+            self._reader = reader_for(self.call, http_status, headers)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not reach the transport
+            self._fault(READER_FAULT, error)
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the answer's body, exactly as they arrived."""
+        entered = self._meter.monotonic()
+        if self._first_byte is None:
+            self._first_byte = entered
+        if self._reader is not None:
+            try:
+                self._reader.feed(chunk)
+            except Exception as error:  # noqa: BLE001 - the same
+                self._reader = None
+                self._fault(READER_FAULT, error)
+        self._feeding += self._meter.monotonic() - entered
+
+    def close(self, ending: Ending, *, answered: Refusal | None = None, attempts: int | None = None) -> Record | None:
+        """Close the books: count, record, emit.
+
+        Args:
+            ending: How the exchange ended.
+            answered: What the caller was told instead of Bedrock's answer, where that was so.
+            attempts: How many requests the SDK sent for this call, where the door can see it.
+
+        Returns:
+            The record; None when the session was closed before.
+        """
+        try:
+            self._open.pop()
+        except IndexError:
+            return None
+        entered = self._meter.monotonic()
+        reading = self._read()
+        # An answer that broke off is no JSON for a reason that the ending already tells.
+        unread = () if ending is Ending.COMPLETE else (ANSWER_NOT_JSON,)
+        faults = *self._faults, *(fault for fault in reading.faults if fault not in unread), *self._meter.carried()
+        record = Record(
+            call=self.call,
+            usage=reading.usage,
+            outcome=self._outcome(ending, reading, answered, attempts, entered),
+            disagreement=reading.disagreement,
+            cold_start=self._meter.first(),
+            faults=faults,
+        )
+        self._meter.settle(record)
+        return record
+
+    def _read(self) -> Reading:
+        if self._reader is None:
+            return Reading()
+        try:
+            return self._reader.result()
+        except Exception as error:  # noqa: BLE001 - the same
+            self._fault(READER_FAULT, error)
+            return Reading()
+
+    def _outcome(
+        self, ending: Ending, reading: Reading, answered: Refusal | None, attempts: int | None, ended: float
+    ) -> Outcome:
+        http_status = answered.http_status if answered and self._http_status is None else self._http_status
+        error_code = reading.error_code or (answered.code if answered else None)
+        prepared = (ended if self._sent is None else self._sent) - self._started
+        return Outcome(
+            status=_status(ending, http_status, error_code),
+            ending=ending,
+            http_status=http_status,
+            error_code=error_code,
+            stop_reason=reading.stop_reason,
+            duration_ms=_milliseconds(self._sent, ended),
+            first_byte_ms=_milliseconds(self._sent, self._first_byte),
+            overhead_ms=(prepared + self._feeding + self._meter.monotonic() - ended) * 1000,
+            certainty=_certainty(ending, reading, self._http_status),
+            upstream_request_id=self._headers.get(REQUEST_ID),
+            upstream_latency_ms=reading.latency_ms,
+            attempts=attempts,
+        )
+
+    def _fault(self, code: str, error: BaseException) -> None:
+        self._faults.append(code)
+        self._meter.report(code, error)
+
+
+def _milliseconds(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else (end - start) * 1000
+
+
+def _status(ending: Ending, http_status: int | None, error_code: str | None) -> Status:
+    if ending is Ending.REFUSED:
+        return Status.SERVER_ERROR if (http_status or 0) >= _FIRST_SERVER_ERROR else Status.DENIED
+    if http_status is None or ending not in {Ending.COMPLETE, Ending.ABANDONED}:
+        return Status.SERVER_ERROR
+    if http_status == _THROTTLED and error_code != _MODEL_NOT_READY:
+        return Status.THROTTLED
+    if http_status >= _FIRST_SERVER_ERROR or error_code == _MODEL_NOT_READY:
+        return Status.SERVER_ERROR
+    return Status.CLIENT_ERROR if http_status >= _FIRST_ERROR else Status.OK
+
+
+def _certainty(ending: Ending, reading: Reading, http_status: int | None) -> Certainty:
+    if ending is Ending.REFUSED or reading.complete or http_status in _NOT_PROCESSED:
+        return Certainty.EXACT
+    return Certainty.UNKNOWN if reading.usage is None else Certainty.AT_LEAST

@@ -1,0 +1,30 @@
+"""What the meter needs from the outside, as Protocols. Adapters fulfil them; nothing here knows one."""
+
+from datetime import datetime
+from typing import Protocol
+
+from bedrock_meter.domain import Record
+
+
+class Sink(Protocol):
+    """Where records go."""
+
+    def emit(self, record: Record) -> None:
+        """Take one record. May raise; the meter counts that and the caller never sees it."""
+
+
+class Clock(Protocol):
+    """The time, as a parameter."""
+
+    def now(self) -> datetime:
+        """Give the wall-clock time; aware, UTC."""
+
+    def monotonic(self) -> float:
+        """Give seconds from an arbitrary start, never running backwards."""
+
+
+class FaultLog(Protocol):
+    """Where the meter's own failures are told to a person."""
+
+    def report(self, code: str, error: BaseException | None = None) -> None:
+        """Take one fault. Must not raise, and must not repeat an error's text: it may quote content."""

@@ -1,0 +1,100 @@
+"""The Lambda function, and the one place where the gateway is put together."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Protocol
+from uuid import uuid4
+
+from bedrock_meter import __version__
+from bedrock_meter.adapters.clock import SystemClock
+from bedrock_meter.adapters.stdout import StreamSink
+from bedrock_meter.config import Settings
+from bedrock_meter.emf import Emf
+from bedrock_meter.errors import Refusal
+from bedrock_meter.meter import Meter
+from bedrock_meter.ports import Clock, FaultLog, Sink
+from gateway.credentials import provider
+from gateway.faultlog import StructuredFaultLog
+from gateway.http import Response, error_response, parse_event, render
+from gateway.relay import Gateway
+from gateway.upstream import Upstream
+
+# A simulator or a proxy as upstream does not care which Region was signed.
+_REGION_OF_A_LOCAL_UPSTREAM = "us-east-1"
+
+
+class LambdaContext(Protocol):
+    """What the handler reads of Lambda's context object."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Give the time until Lambda ends the invocation."""
+
+
+type Handler = Callable[[Mapping[str, Any], LambdaContext], dict[str, Any]]
+
+
+def build(settings: Settings, *, environ: Mapping[str, str], sink: Sink | None = None) -> Gateway:
+    """Put a gateway together.
+
+    Args:
+        settings: The settings.
+        environ: Where AWS credentials are looked for first.
+        sink: Where records go; None writes EMF lines to stdout.
+
+    Raises:
+        ConfigError: The settings name neither an upstream nor a Region.
+    """
+    clock: Clock = SystemClock()
+    faults: FaultLog = StructuredFaultLog(settings.service)
+    upstream = Upstream(
+        url=settings.endpoint,
+        region=settings.region or _REGION_OF_A_LOCAL_UPSTREAM,
+        credentials=provider(environ),
+        read_timeout=settings.read_timeout_seconds,
+    )
+    meter = Meter(sink=sink or StreamSink(encoder(settings)), clock=clock, faults=faults)
+    return Gateway(settings=settings, meter=meter, upstream=upstream, clock=clock, faults=faults)
+
+
+def encoder(settings: Settings) -> Emf:
+    """Make the EMF encoder of a deployment."""
+    return Emf(
+        namespace=settings.namespace,
+        service=settings.service,
+        use_cases=settings.use_cases,
+        models=settings.models,
+        version=__version__,
+    )
+
+
+def handler_for(gateway: Callable[..., Response]) -> Handler:
+    """Adapt the app to buffered Lambda invocations with REST proxy events."""
+    clock = SystemClock()
+
+    def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        deadline = clock.monotonic() + context.get_remaining_time_in_millis() / 1000
+        try:
+            request = parse_event(event, fallback_id=context.aws_request_id or str(uuid4()), deadline=deadline)
+        except Refusal as refusal:
+            return render(error_response(refusal, context.aws_request_id))
+        return render(gateway(request))
+
+    return handle
+
+
+@cache
+def _deployed() -> Handler:
+    return handler_for(build(Settings.from_env(os.environ), environ=os.environ))
+
+
+def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer one API Gateway REST proxy event."""
+    return _deployed()(event, context)
+
+
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    # In Lambda the gateway is put together while the environment starts, not while the first caller waits.
+    _deployed()

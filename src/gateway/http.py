@@ -1,0 +1,140 @@
+"""The two values of the transport-free app, and their translation from and to API Gateway's REST proxy events.
+
+Event shapes: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bedrock_meter.errors import InvalidRequest, MeterError, Refusal
+
+REQUEST_ID_HEADER = "x-bedrock-meter-request-id"
+
+# RFC 9110 section 7.6.1, and the length: the framing of a message belongs to the connection it travels on.
+FRAMING_HEADERS = frozenset(
+    {"connection", "content-length", "keep-alive", "proxy-authenticate", "proxy-authorization"}
+    | {"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+
+_TEXT_TYPES = ("application/json", "text/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the caller sent."""
+
+    id: str
+    """Unique; the caller gets it back."""
+    method: str
+    """The HTTP method, upper case."""
+    path: str
+    """The raw path, percent-encoded, without query and stage."""
+    headers: Mapping[str, str]
+    """By lower-case name; a header that came several times has its values joined by commas."""
+    body: bytes
+    """The body, whole."""
+    deadline: float | None = None
+    """When the answer must be out, on the clock of the app; None for no bound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What the caller gets."""
+
+    status: int
+    """The HTTP status."""
+    headers: tuple[tuple[str, str], ...]
+    """In order, without those that frame the message."""
+    body: Iterable[bytes]
+    """The chunks of the body; to be iterated once."""
+
+
+def error_response(refusal: Refusal, request_id: str) -> Response:
+    """Phrase a refusal as Bedrock phrases its errors, so that SDKs raise the exception of that name."""
+    return Response(
+        status=refusal.http_status,
+        headers=(
+            ("content-type", "application/json"),
+            ("x-amzn-errortype", refusal.code),
+            ("x-amzn-requestid", request_id),
+            (REQUEST_ID_HEADER, request_id),
+        ),
+        body=(json.dumps({"message": refusal.message}).encode(),),
+    )
+
+
+def parse_event(event: Mapping[str, Any], *, fallback_id: str, deadline: float | None) -> Request:
+    """Read a REST API proxy event (payload format 1.0).
+
+    Args:
+        event: The event. ``path`` is used and ``pathParameters`` is not: the former keeps the percent-encoding of
+            model ARNs, the latter loses it.
+        fallback_id: The request id when the event has none.
+        deadline: When the answer must be out.
+
+    Raises:
+        InvalidRequest: The body says it is base64 and is not.
+        MeterError: This is no such event at all.
+    """
+    try:
+        method, path, context = event["httpMethod"], event["path"], event.get("requestContext") or {}
+    except (KeyError, TypeError) as error:
+        msg = "not an API Gateway REST proxy event (payload format 1.0): it lacks httpMethod or path"
+        raise MeterError(msg) from error
+    return Request(
+        id=str(context.get("requestId") or fallback_id),
+        method=str(method).upper(),
+        path=str(path),
+        headers=_event_headers(event),
+        body=_event_body(event),
+        deadline=deadline,
+    )
+
+
+def _event_headers(event: Mapping[str, Any]) -> dict[str, str]:
+    several = event.get("multiValueHeaders")
+    if several:
+        return {str(name).lower(): ",".join(map(str, values)) for name, values in several.items()}
+    return {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+
+
+def _event_body(event: Mapping[str, Any]) -> bytes:
+    body = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return str(body).encode()
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest("The event says that its body is base64, and it is not.") from error
+
+
+def render(response: Response) -> dict[str, Any]:
+    """Give the buffered proxy result that API Gateway turns into an HTTP answer.
+
+    Text goes as it is; everything else as base64, which API Gateway decodes (``BinaryMediaTypes`` of the API).
+    """
+    body = b"".join(response.body)
+    headers: dict[str, list[str]] = {}
+    for name, value in response.headers:
+        headers.setdefault(name, []).append(value)
+    text = _as_text(body, headers)
+    return {
+        "statusCode": response.status,
+        "multiValueHeaders": headers,
+        "body": base64.b64encode(body).decode() if text is None else text,
+        "isBase64Encoded": text is None,
+    }
+
+
+def _as_text(body: bytes, headers: Mapping[str, list[str]]) -> str | None:
+    by_name = {name.lower(): values[0] for name, values in headers.items()}
+    if "content-encoding" in by_name or not by_name.get("content-type", "").lower().startswith(_TEXT_TYPES):
+        return None
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
