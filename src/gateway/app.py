@@ -6,14 +6,12 @@ from functools import cache
 from typing import Any, Protocol
 from uuid import uuid4
 
-from bedrock_meter import __version__
 from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import Settings
-from bedrock_meter.emf import Emf
 from bedrock_meter.errors import Refusal
 from bedrock_meter.meter import Meter
-from bedrock_meter.ports import Clock, FaultLog, Sink
+from bedrock_meter.ports import Clock, Sink
 from gateway.credentials import provider
 from gateway.faultlog import StructuredFaultLog
 from gateway.http import Response, error_response, parse_event, render
@@ -48,26 +46,16 @@ def build(settings: Settings, *, environ: Mapping[str, str], sink: Sink | None =
         ConfigError: The settings name neither an upstream nor a Region.
     """
     clock: Clock = SystemClock()
-    faults: FaultLog = StructuredFaultLog(settings.service)
     upstream = Upstream(
         url=settings.endpoint,
         region=settings.region or _REGION_OF_A_LOCAL_UPSTREAM,
         credentials=provider(environ),
         read_timeout=settings.read_timeout_seconds,
     )
-    meter = Meter(sink=sink or StreamSink(encoder(settings)), clock=clock, faults=faults)
-    return Gateway(settings=settings, meter=meter, upstream=upstream, clock=clock, faults=faults)
-
-
-def encoder(settings: Settings) -> Emf:
-    """Make the EMF encoder of a deployment."""
-    return Emf(
-        namespace=settings.namespace,
-        service=settings.service,
-        use_cases=settings.use_cases,
-        models=settings.models,
-        version=__version__,
+    meter = Meter(
+        sink=sink or StreamSink.for_settings(settings), clock=clock, faults=StructuredFaultLog(settings.service)
     )
+    return Gateway(settings=settings, meter=meter, upstream=upstream, clock=clock)
 
 
 def handler_for(gateway: Callable[..., Response]) -> Handler:

@@ -9,7 +9,7 @@ from bedrock_meter.domain import Call, Ending, Operation, Record
 from bedrock_meter.errors import GatewayFault, Refusal, RequestTooLarge, UpstreamTimeout
 from bedrock_meter.meter import Meter, Session
 from bedrock_meter.modelid import parse
-from bedrock_meter.ports import Clock, FaultLog
+from bedrock_meter.ports import Clock
 from bedrock_meter.request import Target, describe, match
 from gateway.http import FRAMING_HEADERS, REQUEST_ID_HEADER, Request, Response, error_response
 from gateway.identity import identify
@@ -27,15 +27,13 @@ class Gateway:
         meter: Opens a session for each call.
         upstream: Where calls go.
         clock: The time.
-        faults: Where the gateway's own failures are told.
     """
 
-    def __init__(self, *, settings: Settings, meter: Meter, upstream: Upstream, clock: Clock, faults: FaultLog) -> None:
+    def __init__(self, *, settings: Settings, meter: Meter, upstream: Upstream, clock: Clock) -> None:
         self._settings = settings
         self._meter = meter
         self._upstream = upstream
         self._clock = clock
-        self._faults = faults
 
     def __call__(self, request: Request) -> Response:
         """Answer one request, and leave one record of it (none for the health check)."""
@@ -55,6 +53,10 @@ class Gateway:
             session.close(Ending.REFUSED, answered=refusal)
             return error_response(refusal, request.id)
         return self._relay(self._meter.open(call, started=started), signed, request)
+
+    def close(self) -> None:
+        """Let go of the connections to Bedrock, for a process that goes on without the gateway."""
+        self._upstream.close()
 
     def _describe(self, request: Request, target: Target, tags: Mapping[str, str]) -> Call:
         limit = self._settings.max_body_bytes
@@ -106,7 +108,7 @@ class Gateway:
     def _refusal(self, error: Exception) -> Refusal:
         if isinstance(error, Refusal):
             return error
-        self._faults.report(GATEWAY_FAULT, error)
+        self._meter.carry(GATEWAY_FAULT, error)
         return GatewayFault("The gateway failed before it could send the call to Bedrock. Its log names the fault.")
 
 

@@ -150,6 +150,11 @@ class Upstream:
 
         return Answer(raw, read, done)
 
+    def close(self) -> None:
+        """Close the connections that are kept for later calls."""
+        while self._idle:
+            self._idle.pop()[0].close()
+
     def _connection(self, deadline: float | None) -> http.client.HTTPConnection:
         while self._idle:
             connection, since = self._idle.pop()

@@ -6,6 +6,8 @@ CloudWatch turns into metrics. The other names are the parts for those who build
 Importing this package does not import botocore.
 """
 
+from bedrock_meter.adapters.client import instrument
+from bedrock_meter.config import Settings
 from bedrock_meter.domain import (
     Call,
     Certainty,
@@ -22,8 +24,7 @@ from bedrock_meter.domain import (
 )
 from bedrock_meter.errors import ConfigError, MeterError, Refusal
 from bedrock_meter.meter import Meter, Session
-
-__version__ = "0.1.0"
+from bedrock_meter.version import __version__
 
 __all__ = [
     "Call",
@@ -40,7 +41,10 @@ __all__ = [
     "Refusal",
     "Scope",
     "Session",
+    "Settings",
     "Status",
     "Usage",
     "UsageSource",
+    "__version__",
+    "instrument",
 ]

@@ -63,8 +63,7 @@ class Settings:
         use_case = _named(given, USE_CASE, _USE_CASE_NAME)
         listed = _names(given, USE_CASES)
         for name in listed:
-            if not _USE_CASE_NAME.fullmatch(name):
-                raise ConfigError(USE_CASES, f"{name!r} is no use case name; {_rule(_USE_CASE_NAME)}")
+            check_use_case(name, setting=USE_CASES)
         return cls(
             namespace=_named(given, NAMESPACE, _NAMESPACE_NAME) or default.namespace,
             service=_named(given, SERVICE, _SERVICE_NAME) or default.service,
@@ -91,6 +90,16 @@ class Settings:
             raise ConfigError("AWS_REGION", f"set a Region, or {UPSTREAM_URL}, so that there is a Bedrock to call")
         suffix = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
         return f"https://bedrock-runtime.{self.region}.{suffix}"
+
+
+def check_use_case(name: str, *, setting: str) -> None:
+    """Refuse what cannot be the name of a use case.
+
+    Raises:
+        ConfigError: It cannot; the error names the setting.
+    """
+    if not _USE_CASE_NAME.fullmatch(name):
+        raise ConfigError(setting, f"{name!r} is no use case name; {_rule(_USE_CASE_NAME)}")
 
 
 def _rule(pattern: re.Pattern[str]) -> str:

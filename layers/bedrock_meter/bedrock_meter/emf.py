@@ -96,6 +96,9 @@ _DIMENSION_VALUE = re.compile(r"(?!:)[!-~]([ -~]{0,253}[!-~])?")
 _ACCEPTED = frozenset({408, 424})
 _FIRST_ERROR, _FIRST_SERVER_ERROR = 400, 500
 
+_MAX_ACCEPTED_MODELS = 500
+"""Without a register, so many models become dimensions at most; Bedrock has some 150, each under a few profile ids."""
+
 _encode = JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -106,8 +109,8 @@ class Emf:
         namespace: The CloudWatch namespace.
         service: The value of the ``Service`` dimension: the stack's name.
         use_cases: The registered use cases; others are counted under ``other``.
-        models: The registered model ids; None registers every model that Bedrock itself acknowledged by accepting the
-            call, so that an id that somebody made up never becomes a paid series.
+        models: The registered model ids; None registers every model as soon as Bedrock itself has accepted a call to
+            it, so that an id that somebody made up never becomes a paid series.
         version: The version of the code, a property.
     """
 
@@ -118,6 +121,7 @@ class Emf:
         self._service = service
         self._use_cases = use_cases
         self._models = models
+        self._accepted_models: set[str] = set()
         self._version = version
 
     def line(self, record: Record) -> str:
@@ -146,17 +150,18 @@ class Emf:
         if self._models is not None:
             known = model.id in self._models or model.base in self._models
         else:
-            known = model.base is not None and _acknowledged(record)
+            known = model.base is not None and self._is_real(model.id, record)
         return model.id if known and _is_dimension_value(model.id) else OTHER
+
+    def _is_real(self, model_id: str, record: Record) -> bool:
+        """Tell whether Bedrock has ever accepted a call to this id; a throttled call alone proves nothing."""
+        if _accepted(record) and len(self._accepted_models) < _MAX_ACCEPTED_MODELS:
+            self._accepted_models.add(model_id)
+        return model_id in self._accepted_models
 
 
 def _is_dimension_value(value: str) -> bool:
     return _DIMENSION_VALUE.fullmatch(value) is not None
-
-
-def _acknowledged(record: Record) -> bool:
-    """Tell whether Bedrock took the model id for a real one."""
-    return record.outcome.status is Status.THROTTLED or _accepted(record)
 
 
 def _accepted(record: Record) -> bool:

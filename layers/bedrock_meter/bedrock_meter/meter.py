@@ -34,15 +34,16 @@ class Meter:
         sink: Where records go.
         clock: The time.
         faults: Where the meter's own failures are reported.
+        cold_start: Whether the first record is the first of its process.
     """
 
-    def __init__(self, *, sink: Sink, clock: Clock, faults: FaultLog) -> None:
+    def __init__(self, *, sink: Sink, clock: Clock, faults: FaultLog, cold_start: bool = True) -> None:
         self._sink = sink
         self._clock = clock
         self._faults = faults
         # Taken by the first record that closes; a list because pop() is atomic.
-        self._cold = [True]
-        # Faults of emitting; the record they belong to is lost, so the next one carries them.
+        self._cold = [True] if cold_start else []
+        # Faults whose own record is lost, or that have none; the next one carries them.
         self._carried: list[str] = []
 
     def open(self, call: Call, *, started: float | None = None) -> "Session":
@@ -60,7 +61,12 @@ class Meter:
         return self._clock.monotonic()
 
     def report(self, code: str, error: BaseException) -> None:
-        """Report a fault of our own to a person."""
+        """Tell a person of a fault that a record counts."""
+        self._faults.report(code, error)
+
+    def carry(self, code: str, error: BaseException) -> None:
+        """Tell a person of a fault that belongs to no record, and let the next record count it."""
+        self._carried.append(code)
         self._faults.report(code, error)
 
     def settle(self, record: Record) -> None:
@@ -68,8 +74,7 @@ class Meter:
         try:
             self._sink.emit(record)
         except Exception as error:  # noqa: BLE001 - whatever a sink raises, the caller's answer comes first
-            self._carried.append(SINK_FAULT)
-            self.report(SINK_FAULT, error)
+            self.carry(SINK_FAULT, error)
 
     def first(self) -> bool:
         """Tell, once, that this is the first record of the process."""
@@ -78,7 +83,7 @@ class Meter:
         except IndexError:
             return False
 
-    def carried(self) -> tuple[str, ...]:
+    def take_carried(self) -> tuple[str, ...]:
         """Take the faults that no record carries yet."""
         taken = []
         while self._carried:
@@ -152,7 +157,7 @@ class Session:
         reading = self._read()
         # An answer that broke off is no JSON for a reason that the ending already tells.
         unread = () if ending is Ending.COMPLETE else (ANSWER_NOT_JSON,)
-        faults = *self._faults, *(fault for fault in reading.faults if fault not in unread), *self._meter.carried()
+        faults = *self._faults, *(fault for fault in reading.faults if fault not in unread), *self._meter.take_carried()
         record = Record(
             call=self.call,
             usage=reading.usage,

@@ -101,6 +101,7 @@ def describe(
     received_at: datetime,
     tags: Mapping[str, str],
     region: str | None,
+    strict: bool = True,
 ) -> Call:
     """Describe a request without keeping any of its content.
 
@@ -112,12 +113,13 @@ def describe(
         received_at: When it arrived; aware.
         tags: The labels of the caller.
         region: The Region that is called.
+        strict: Refuse a body that Bedrock would not understand; the layer, which only watches, does not.
 
     Raises:
         InvalidRequest: The body is not a JSON object although this operation and family need one.
     """
     model = parse(target.model, region)
-    document = _json_object(body, required=_needs_json(target.operation, model.family))
+    document = _json_object(body, required=strict and _needs_json(target.operation, model.family))
     return Call(
         id=call_id,
         operation=target.operation,

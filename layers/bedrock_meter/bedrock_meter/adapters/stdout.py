@@ -3,8 +3,10 @@
 import sys
 from typing import TextIO
 
+from bedrock_meter.config import Settings
 from bedrock_meter.domain import Record
 from bedrock_meter.emf import Emf
+from bedrock_meter.version import __version__
 
 
 class StreamSink:
@@ -22,6 +24,18 @@ class StreamSink:
     def __init__(self, emf: Emf, stream: TextIO | None = None) -> None:
         self._emf = emf
         self._stream = stream
+
+    @classmethod
+    def for_settings(cls, settings: Settings, stream: TextIO | None = None) -> "StreamSink":
+        """Make the sink of a deployment."""
+        emf = Emf(
+            namespace=settings.namespace,
+            service=settings.service,
+            use_cases=settings.use_cases,
+            models=settings.models,
+            version=__version__,
+        )
+        return cls(emf, stream)
 
     def emit(self, record: Record) -> None:
         """Write one line."""

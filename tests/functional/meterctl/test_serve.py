@@ -1,0 +1,146 @@
+"""``meterctl serve`` as a user runs it: a process of its own, boto3 in front, a Bedrock behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+
+from meterctl.simulate import Simulator
+
+if TYPE_CHECKING:
+    from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
+
+MODEL = "amazon.nova-lite-v1:0"
+
+
+@contextmanager
+def serving(*arguments: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run ``meterctl serve`` on a free port; give its URL."""
+    command = [sys.executable, "-m", "meterctl", "serve", "--port", "0", *arguments]
+    credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **credentials, **environment},
+    ) as process:
+        try:
+            assert process.stderr is not None
+            process.stderr.readline()
+            export = process.stderr.readline()
+            assert export.startswith("export AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://127.0.0.1:")
+            yield export.strip().partition("=")[2], process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(10)
+
+
+@contextmanager
+def client(url: str) -> "Iterator[BedrockRuntimeClient]":
+    """Make the client that an application makes."""
+    bedrock = boto3.client(
+        "bedrock-runtime",
+        region_name="us-east-1",
+        endpoint_url=url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    with closing(bedrock):
+        yield bedrock
+
+
+def ask(bedrock: "BedrockRuntimeClient", text: str) -> int:
+    """Make one call; give its output tokens."""
+    answer = bedrock.converse(modelId=MODEL, messages=[{"role": "user", "content": [{"text": text}]}])
+    return answer["usage"]["outputTokens"]
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    """Run one simulator for the module."""
+    with Simulator(seed=5) as running:
+        yield running
+
+
+def test_calls_are_relayed_and_their_lines_appended(simulator: Simulator, tmp_path: Path) -> None:
+    """Each call adds one line to the EMF file, which keeps what was in it."""
+    emf_file = tmp_path / "emf.jsonl"
+    emf_file.write_text("kept\n")
+    arguments = "--upstream", simulator.url, "--use-case", "chatbot", "--emf", str(emf_file)
+    with serving(*arguments) as (url, _), client(url) as bedrock:
+        output = ask(bedrock, "hello")
+
+    kept, line = emf_file.read_text().splitlines()
+    assert kept == "kept"
+    assert json.loads(line)["OutputTokenCount"] == output
+    assert json.loads(line)["UseCase"] == "chatbot"
+
+
+def test_calls_at_the_same_time_are_all_counted(simulator: Simulator, tmp_path: Path) -> None:
+    """Sixteen callers at once get their answers, and the lines do not run into each other."""
+    emf_file = tmp_path / "emf.jsonl"
+    arguments = "--upstream", simulator.url, "--use-case", "chatbot", "--emf", str(emf_file)
+    with serving(*arguments) as (url, _), client(url) as bedrock, ThreadPoolExecutor(16) as callers:
+        outputs = list(callers.map(lambda number: ask(bedrock, f"question {number}"), range(64)))
+
+    lines = [json.loads(line) for line in emf_file.read_text().splitlines()]
+    assert len(lines) == 64
+    assert sum(line["OutputTokenCount"] for line in lines) == sum(outputs)
+
+
+def test_it_tells_that_it_is_well(simulator: Simulator) -> None:
+    """GET /healthz answers 200 and leaves no record."""
+    with serving("--upstream", simulator.url, "--use-case", "chatbot") as (url, process):
+        with urlopen(f"{url}/healthz", timeout=10) as answer:  # noqa: S310 - our own loopback server
+            assert json.load(answer)["status"] == "ok"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout is not None
+        assert process.stdout.read() == ""
+        assert process.wait(10) == 0
+
+
+def test_an_unknown_route_is_a_404_in_bedrocks_shape(simulator: Simulator) -> None:
+    """What cannot be metered is not forwarded, and the answer is one that an AWS SDK understands."""
+    with serving("--upstream", simulator.url, "--use-case", "chatbot") as (url, _):
+        request = Request(f"{url}/model/x/invoke-with-bidirectional-stream", data=b"{}", method="POST")  # noqa: S310 - the same
+        with pytest.raises(HTTPError, match="404") as caught:
+            urlopen(request, timeout=10)  # noqa: S310 - the same
+        with caught.value as answer:
+            assert answer.headers["x-amzn-errortype"] == "UnknownOperationException"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "message"),
+    [
+        (["--upstream", "ftp://example.org", "--use-case", "a"], {}, "BEDROCK_METER_UPSTREAM_URL: it has to be"),
+        (["--upstream", "http://127.0.0.1:1", "--use-case", "two words"], {}, "--use-case: 'two words' is no use case"),
+        (["--use-case", "a"], {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "AWS_REGION: set a Region"),
+    ],
+    ids=["upstream", "use case", "no region"],
+)
+def test_a_wrong_option_is_one_sentence(arguments: list[str], environment: dict[str, str], message: str) -> None:
+    """A setting that cannot be used is named on stderr, without a traceback, and the exit code is 2."""
+    result = subprocess.run(
+        [sys.executable, "-m", "meterctl", "serve", "--port", "0", *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"meterctl: {message}")
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,42 @@
+"""``meterctl serve``: the gateway on this machine, in front of a Bedrock or of a simulator of it."""
+
+import os
+import sys
+from contextlib import closing, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from bedrock_meter.adapters.stdout import StreamSink
+from bedrock_meter.config import Settings, check_use_case
+from gateway.app import build
+from meterctl.asgi import GatewayAsgi
+from meterctl.server import LocalServer, wait_for_signal
+
+
+@click.command()
+@click.option("--port", default=8400, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option("--upstream", metavar="URL", help="Where calls go; Bedrock in AWS_REGION when it is left out.")
+@click.option("--use-case", required=True, metavar="NAME", help="What the calls are for.")
+@click.option("--emf", default="-", show_default=True, metavar="FILE", help="Append EMF lines to FILE; - is stdout.")
+def serve(port: int, upstream: str | None, use_case: str, emf: str) -> None:
+    """Run the gateway locally. It listens on 127.0.0.1 only, and takes every caller that reaches it.
+
+    Other settings come from the same BEDROCK_METER_… variables as in Lambda, credentials from the usual AWS chain.
+    """
+    check_use_case(use_case, setting="--use-case")
+    settings = Settings.from_env({**os.environ, **({"BEDROCK_METER_UPSTREAM_URL": upstream} if upstream else {})})
+    settings = replace(settings, use_case=use_case, use_cases=settings.use_cases | {use_case})
+    with _lines(emf) as lines:
+        gateway = build(settings, environ=os.environ, sink=StreamSink.for_settings(settings, lines))
+        with closing(gateway), LocalServer(GatewayAsgi(gateway), port=port) as server:
+            click.echo(f"bedrock-meter gateway on {server.url}, forwarding to {settings.endpoint}", err=True)
+            click.echo(f"export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={server.url}", err=True)
+            wait_for_signal()
+
+
+def _lines(emf: str) -> "nullcontext[TextIO] | TextIO":
+    # Line buffering: a reader of the file sees every record as soon as its call has ended.
+    return nullcontext(sys.stdout) if emf == "-" else Path(emf).open("a", encoding="utf-8", buffering=1)
