@@ -52,9 +52,9 @@ e2e: .venv/installed .sam-venv/installed  ## Run real sam build, sam local invok
 	@tests/e2e/run.sh
 
 bench: .venv/installed  ## Measure the handler, the cold start and one EMF line against a plain boto3 client
-	@$(BIN)/python benchmarks/handler.py
-	@$(BIN)/python benchmarks/coldstart.py
-	@$(BIN)/python benchmarks/emf_line.py
+	@$(BIN)/python -m benchmarks.handler
+	@$(BIN)/python -m benchmarks.coldstart
+	@$(BIN)/python -m benchmarks.emf_line
 
 lock: .venv/installed  ## Pin the requirements anew, with hashes and without index addresses
 	@$(PYTHON) -m venv .local/lock && .local/lock/bin/python $(PIP_INSTALL) uv

@@ -105,7 +105,8 @@ def _event_headers(event: Mapping[str, Any]) -> dict[str, str]:
 def _event_body(event: Mapping[str, Any]) -> bytes:
     body = event.get("body") or ""
     if not event.get("isBase64Encoded"):
-        return str(body).encode()
+        # A lone surrogate is no text, but it is what the caller sent: Bedrock may say what it thinks of it.
+        return str(body).encode(errors="surrogatepass")
     try:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError) as error:

@@ -56,12 +56,14 @@ class Answer:
         headers: In order, as they arrived.
     """
 
-    def __init__(self, raw: http.client.HTTPResponse, read: Callable[[], bytes], done: Callable[[], None]) -> None:
+    def __init__(
+        self, raw: http.client.HTTPResponse, read: Callable[[], bytes], release: Callable[[bool], None]
+    ) -> None:
         self.status = raw.status
         self.headers = tuple(raw.getheaders())
         self._raw = raw
         self._read = read
-        self._done = done
+        self._release = release
 
     def chunks(self) -> Iterator[bytes]:
         """Give the body as it arrives, byte for byte.
@@ -70,16 +72,19 @@ class Answer:
             UpstreamUnavailable: The connection broke before the body was whole.
             UpstreamTimeout: The time ran out before the body was whole.
         """
-        received = 0
-        while chunk := self._read():
-            received += len(chunk)
-            yield chunk
-        # http.client ends quietly when a body with a Content-Length is cut short; what is still missing is in `length`.
-        if self._raw.length:
-            raise UpstreamUnavailable(
-                f"Bedrock's answer broke off after {received} of {received + self._raw.length} bytes. Try again."
-            )
-        self._done()
+        received, whole = 0, False
+        try:
+            while chunk := self._read():
+                received += len(chunk)
+                yield chunk
+            # http.client ends quietly when a body with a Content-Length is cut short; `length` is what is missing.
+            if self._raw.length:
+                raise UpstreamUnavailable(
+                    f"Bedrock's answer broke off after {received} of {received + self._raw.length} bytes. Try again."
+                )
+            whole = True
+        finally:
+            self._release(whole)
 
 
 class Upstream:
@@ -141,14 +146,16 @@ class Upstream:
                 self._limit(connection, deadline)
                 return raw.read1(_CHUNK)
             except (OSError, http.client.HTTPException) as error:
-                connection.close()
                 raise self._failure(error) from error
 
-        def done() -> None:
-            if not raw.will_close:
+        def release(whole: bool) -> None:
+            if whole and not raw.will_close:
                 self._idle.append((connection, time.perf_counter()))
+            else:
+                raw.close()
+                connection.close()
 
-        return Answer(raw, read, done)
+        return Answer(raw, read, release)
 
     def close(self) -> None:
         """Close the connections that are kept for later calls."""

@@ -72,8 +72,8 @@ class Settings:
             use_case_header=_switch(given, USE_CASE_HEADER),
             models=_names(given, MODELS) or None,
             upstream_url=_url(given, UPSTREAM_URL),
-            max_body_bytes=int(_number(given, MAX_BODY_BYTES, default.max_body_bytes)),
-            read_timeout_seconds=_number(given, READ_TIMEOUT_SECONDS, default.read_timeout_seconds),
+            max_body_bytes=int(_number(given, MAX_BODY_BYTES, default.max_body_bytes, least=1)),
+            read_timeout_seconds=_number(given, READ_TIMEOUT_SECONDS, default.read_timeout_seconds, least=0.1),
             region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
         )
 
@@ -128,20 +128,29 @@ def _url(given: Mapping[str, str], setting: str) -> str | None:
     value = given.get(setting)
     if value is None:
         return None
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+    if not _is_base_url(value):
         raise ConfigError(setting, "it has to be an http or https URL of a host, without user, query or fragment")
     return value.rstrip("/")
 
 
-def _number(given: Mapping[str, str], setting: str, default: float) -> float:
+def _is_base_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # raises when it is none
+    except ValueError:
+        return False
+    extra = parts.query or parts.fragment or "@" in parts.netloc
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not extra
+
+
+def _number(given: Mapping[str, str], setting: str, default: float, *, least: float) -> float:
     value = given.get(setting)
     if value is None:
         return default
     try:
         number = float(value)
     except ValueError:
-        number = -1.0
-    if not 0 < number < float("inf"):
-        raise ConfigError(setting, f"it has to be a number above 0, not {value!r}")
+        number = float("nan")
+    if not least <= number < float("inf"):
+        raise ConfigError(setting, f"it has to be a number, {least} or more, not {value!r}")
     return number

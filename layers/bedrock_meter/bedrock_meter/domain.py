@@ -205,7 +205,9 @@ class Outcome:
     ending: Ending
     """How the exchange with Bedrock ended."""
     http_status: int | None
-    """Bedrock's status, or the gateway's own when it answered itself; None when there is neither."""
+    """The status that the caller got; None when it got none."""
+    bedrock_status: int | None = None
+    """The status that Bedrock answered with; None when no answer arrived."""
     error_code: str | None = None
     """The AWS name of the error, such as ``ThrottlingException``."""
     stop_reason: str | None = None

@@ -18,7 +18,7 @@ from functools import lru_cache
 from json import JSONEncoder
 from typing import Any
 
-from bedrock_meter.domain import Ending, Operation, Record, Status, UsageSource
+from bedrock_meter.domain import Operation, Record, Status, UsageSource
 
 # Dimensions
 USE_CASE = "UseCase"
@@ -109,8 +109,8 @@ class Emf:
         namespace: The CloudWatch namespace.
         service: The value of the ``Service`` dimension: the stack's name.
         use_cases: The registered use cases; others are counted under ``other``.
-        models: The registered model ids; None registers every model as soon as Bedrock itself has accepted a call to
-            it, so that an id that somebody made up never becomes a paid series.
+        models: The registered model ids; None registers every model as soon as Bedrock has run it once, so that an id
+            that somebody made up never becomes a paid series.
         version: The version of the code, a property.
     """
 
@@ -154,8 +154,10 @@ class Emf:
         return model.id if known and _is_dimension_value(model.id) else OTHER
 
     def _is_real(self, model_id: str, record: Record) -> bool:
-        """Tell whether Bedrock has ever accepted a call to this id; a throttled call alone proves nothing."""
-        if _accepted(record) and len(self._accepted_models) < _MAX_ACCEPTED_MODELS:
+        """Tell whether a model of this id ever worked; a throttled call or an outage proves nothing."""
+        status = record.outcome.bedrock_status
+        worked = status is not None and (status < _FIRST_ERROR or status in _ACCEPTED)
+        if worked and len(self._accepted_models) < _MAX_ACCEPTED_MODELS:
             self._accepted_models.add(model_id)
         return model_id in self._accepted_models
 
@@ -166,12 +168,9 @@ def _is_dimension_value(value: str) -> bool:
 
 def _accepted(record: Record) -> bool:
     """Tell whether AWS/Bedrock counts the call as an invocation."""
-    outcome = record.outcome
-    if outcome.ending in {Ending.REFUSED, Ending.UNREACHABLE} or outcome.http_status is None:
+    status = record.outcome.bedrock_status
+    if status is None:
         return False
-    if outcome.status is Status.THROTTLED:
-        return False
-    status = outcome.http_status
     return status < _FIRST_ERROR or status >= _FIRST_SERVER_ERROR or status in _ACCEPTED
 
 
@@ -248,6 +247,7 @@ def _properties(record: Record) -> dict[str, Any]:
         "status": outcome.status.value,
         "ending": outcome.ending.value,
         "http_status": outcome.http_status,
+        "bedrock_status": outcome.bedrock_status if outcome.bedrock_status != outcome.http_status else None,
         "error_code": outcome.error_code,
         "stop_reason": outcome.stop_reason,
         "duration_ms": _milliseconds(outcome.duration_ms),

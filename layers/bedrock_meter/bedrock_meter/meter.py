@@ -74,6 +74,7 @@ class Meter:
         try:
             self._sink.emit(record)
         except Exception as error:  # noqa: BLE001 - whatever a sink raises, the caller's answer comes first
+            self._carried.extend(record.faults)
             self.carry(SINK_FAULT, error)
 
     def first(self) -> bool:
@@ -181,13 +182,14 @@ class Session:
     def _outcome(
         self, ending: Ending, reading: Reading, answered: Refusal | None, attempts: int | None, ended: float
     ) -> Outcome:
-        http_status = answered.http_status if answered and self._http_status is None else self._http_status
+        http_status = answered.http_status if answered else self._http_status
         error_code = reading.error_code or (answered.code if answered else None)
         prepared = (ended if self._sent is None else self._sent) - self._started
         return Outcome(
             status=_status(ending, http_status, error_code),
             ending=ending,
             http_status=http_status,
+            bedrock_status=self._http_status,
             error_code=error_code,
             stop_reason=reading.stop_reason,
             duration_ms=_milliseconds(self._sent, ended),

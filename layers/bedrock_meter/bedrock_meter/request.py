@@ -43,7 +43,7 @@ MODEL_ROUTES: Mapping[str, Operation] = MappingProxyType(
         "count-tokens": Operation.COUNT_TOKENS,
     }
 )
-_MODEL_PATH = re.compile(rf"/model/(?P<model>[!-~]+)/(?P<verb>{'|'.join(MODEL_ROUTES)})")
+_MODEL_PATH = re.compile(rf"/model/(?P<model>(?:(?![?#])[!-~])+)/(?P<verb>{'|'.join(MODEL_ROUTES)})")
 ROUTES_TEXT = "POST /model/{modelId}/" + "|".join(MODEL_ROUTES)
 
 # Where a request states its own bound on the output, by operation. An InvokeModel body follows its model family; the
@@ -76,7 +76,7 @@ def match(method: str, path: str) -> Target:
         InvalidRequest: The model id is longer than Bedrock accepts.
     """
     found = _MODEL_PATH.fullmatch(path)
-    if method != "POST" or found is None or found["model"] in {".", ".."}:
+    if method != "POST" or found is None or unquote(found["model"]) in {".", ".."}:
         raise UnknownOperation(
             f"The gateway has no route {method[:16]} {path[:200]!r}, so it would not be metered and is not forwarded. "
             f"Routes: {ROUTES_TEXT}, GET /healthz."

@@ -166,9 +166,9 @@ def merge(billed: Counts, body: Counts) -> tuple[Usage | None, bool]:
         disagreement |= first is not None and second is not None and first != second
         from_body |= first is None and second is not None and name in {"input", "output"}
         setattr(taken, name, second if first is None else first)
-    if taken == Counts():
-        return None, disagreement
     one_hour = body.cache_write_1h
+    if taken == Counts() and one_hour is None:
+        return None, disagreement
     if taken.cache_write is not None and one_hour is not None and one_hour > taken.cache_write:
         one_hour, disagreement = taken.cache_write, True
     five_minutes = None if taken.cache_write is None else taken.cache_write - (one_hour or 0)
@@ -178,6 +178,6 @@ def merge(billed: Counts, body: Counts) -> tuple[Usage | None, bool]:
         cache_read=taken.cache_read,
         cache_write_5m=five_minutes,
         cache_write_1h=one_hour,
-        source=UsageSource.BODY if from_body else UsageSource.HEADER,
+        source=UsageSource.BODY if from_body or billed == Counts() else UsageSource.HEADER,
     )
     return usage, disagreement

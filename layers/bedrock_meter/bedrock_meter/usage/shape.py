@@ -79,7 +79,7 @@ def _count(alternatives: Paths, document: Mapping[str, Any]) -> int | None:
     for steps in alternatives:
         found = [read_count(value) for value in _follow(steps, document) if value is not None]
         if found:
-            return sum(found)
+            return read_count(sum(found))
     return None
 
 

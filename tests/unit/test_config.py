@@ -1,0 +1,114 @@
+"""Settings: defaults, forms, and what is refused at start-up."""
+
+import pytest
+
+from bedrock_meter import config
+from bedrock_meter.config import Settings
+from bedrock_meter.errors import ConfigError
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    """An empty environment is a valid one, and other programs' variables are not read."""
+    assert Settings.from_env({}) == Settings()
+    assert Settings.from_env({"PATH": "/bin", "NAMESPACE": "x"}) == Settings()
+
+
+def test_empty_and_blank_variables_count_as_unset() -> None:
+    """A template that passes an empty parameter on has set nothing."""
+    names = [value for name, value in vars(config).items() if name.isupper() and isinstance(value, str)]
+    assert Settings.from_env(dict.fromkeys([*names, "AWS_REGION"], "  ")) == Settings()
+
+
+def test_every_setting_is_read() -> None:
+    """Each variable reaches its field."""
+    settings = Settings.from_env(
+        {
+            "BEDROCK_METER_NAMESPACE": "Team/Meter",
+            "BEDROCK_METER_SERVICE": "prod-meter",
+            "BEDROCK_METER_USE_CASE": "chatbot",
+            "BEDROCK_METER_USE_CASES": "search, summary,,",
+            "BEDROCK_METER_USE_CASE_HEADER": "On",
+            "BEDROCK_METER_MODELS": "a.b, c.d",
+            "BEDROCK_METER_UPSTREAM_URL": " http://127.0.0.1:9000/base/ ",
+            "BEDROCK_METER_MAX_BODY_BYTES": "1024",
+            "BEDROCK_METER_READ_TIMEOUT_SECONDS": "1.5",
+            "AWS_REGION": "eu-west-1",
+        }
+    )
+    assert settings == Settings(
+        namespace="Team/Meter",
+        service="prod-meter",
+        use_case="chatbot",
+        use_cases=frozenset({"chatbot", "search", "summary"}),
+        use_case_header=True,
+        models=frozenset({"a.b", "c.d"}),
+        upstream_url="http://127.0.0.1:9000/base",
+        max_body_bytes=1024,
+        read_timeout_seconds=1.5,
+        region="eu-west-1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("BEDROCK_METER_NAMESPACE", "AWS/Bedrock"),
+        ("BEDROCK_METER_NAMESPACE", "two words"),
+        ("BEDROCK_METER_NAMESPACE", "n" * 256),
+        ("BEDROCK_METER_SERVICE", "-x"),
+        ("BEDROCK_METER_SERVICE", "s" * 129),
+        ("BEDROCK_METER_USE_CASE", "two words"),
+        ("BEDROCK_METER_USE_CASE", "büro"),
+        ("BEDROCK_METER_USE_CASE", "u" * 65),
+        ("BEDROCK_METER_USE_CASES", "good,not good"),
+        ("BEDROCK_METER_USE_CASE_HEADER", "yes"),
+        ("BEDROCK_METER_UPSTREAM_URL", "bedrock.example"),
+        ("BEDROCK_METER_UPSTREAM_URL", "ftp://bedrock.example"),
+        ("BEDROCK_METER_UPSTREAM_URL", "https://"),
+        ("BEDROCK_METER_UPSTREAM_URL", "https://host/?a=1"),
+        ("BEDROCK_METER_UPSTREAM_URL", "https://host/#a"),
+        ("BEDROCK_METER_UPSTREAM_URL", "https://user:canary@host"),
+        ("BEDROCK_METER_UPSTREAM_URL", "https://:canary@host"),
+        ("BEDROCK_METER_UPSTREAM_URL", "https://[host"),
+        ("BEDROCK_METER_UPSTREAM_URL", "https://host:99999"),
+        ("BEDROCK_METER_UPSTREAM_URL", "https://host:canary"),
+        ("BEDROCK_METER_MAX_BODY_BYTES", "many"),
+        ("BEDROCK_METER_MAX_BODY_BYTES", "0"),
+        ("BEDROCK_METER_MAX_BODY_BYTES", "0.5"),
+        ("BEDROCK_METER_MAX_BODY_BYTES", "-1"),
+        ("BEDROCK_METER_MAX_BODY_BYTES", "nan"),
+        ("BEDROCK_METER_MAX_BODY_BYTES", "inf"),
+        ("BEDROCK_METER_READ_TIMEOUT_SECONDS", "0"),
+        ("BEDROCK_METER_READ_TIMEOUT_SECONDS", "1e999"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(setting: str, value: str) -> None:
+    """The error names the variable to change; a credential in a URL is not repeated."""
+    with pytest.raises(ConfigError, match=setting) as refused:
+        Settings.from_env({setting: value})
+    assert refused.value.setting == setting
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "endpoint"),
+    [
+        ({"AWS_REGION": "us-east-1"}, "https://bedrock-runtime.us-east-1.amazonaws.com"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, "https://bedrock-runtime.eu-west-1.amazonaws.com"),
+        (
+            {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "eu-west-1"},
+            "https://bedrock-runtime.us-east-1.amazonaws.com",
+        ),
+        ({"AWS_REGION": "cn-north-1"}, "https://bedrock-runtime.cn-north-1.amazonaws.com.cn"),
+        ({"AWS_REGION": "us-east-1", "BEDROCK_METER_UPSTREAM_URL": "http://127.0.0.1:9/"}, "http://127.0.0.1:9"),
+    ],
+)
+def test_the_endpoint(environ: dict[str, str], endpoint: str) -> None:
+    """The upstream that is set, else Bedrock in the Region."""
+    assert Settings.from_env(environ).endpoint == endpoint
+
+
+def test_no_endpoint() -> None:
+    """Without an upstream and without a Region there is nothing to call."""
+    with pytest.raises(ConfigError, match="AWS_REGION"):
+        _ = Settings().endpoint

@@ -1,0 +1,265 @@
+"""Requests: which route they take, and what is known of them before they are sent."""
+
+import json
+from typing import Any
+from urllib.parse import quote, unquote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from tests.builders import CLAUDE, NOON, PROPERTY, REGION
+
+from bedrock_meter.domain import MAX_COUNT, Call, Family, Operation
+from bedrock_meter.errors import InvalidRequest, Refusal, UnknownOperation
+from bedrock_meter.request import MODEL_ROUTES, Target, describe, match
+
+MISTRAL = "mistral.mistral-7b-instruct-v0:2"
+PROFILE_ARN = "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/a1b2c3d4e5f6"
+
+
+def described(
+    body: bytes | dict[str, Any],
+    *,
+    headers: dict[str, str] | None = None,
+    operation: Operation = Operation.INVOKE_MODEL,
+    model: str = CLAUDE,
+) -> Call:
+    """Describe a request."""
+    return describe(
+        Target(operation=operation, model=model, path="/model/x/invoke"),
+        headers or {},
+        body if isinstance(body, bytes) else json.dumps(body).encode(),
+        call_id="call-1",
+        received_at=NOON,
+        tags={"use_case": "chatbot"},
+        region=REGION,
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "operation", "model", "forwarded"),
+    [
+        (f"/model/{CLAUDE}/invoke", Operation.INVOKE_MODEL, CLAUDE, f"/model/{CLAUDE}/invoke"),
+        (f"/model/{quote(CLAUDE)}/converse", Operation.CONVERSE, CLAUDE, f"/model/{quote(CLAUDE)}/converse"),
+        (f"/model/{CLAUDE}/count-tokens", Operation.COUNT_TOKENS, CLAUDE, f"/model/{CLAUDE}/count-tokens"),
+        (
+            f"/model/{quote(PROFILE_ARN, safe='')}/invoke",
+            Operation.INVOKE_MODEL,
+            PROFILE_ARN,
+            f"/model/{quote(PROFILE_ARN, safe='')}/invoke",
+        ),
+        (
+            f"/model/{PROFILE_ARN}/invoke",
+            Operation.INVOKE_MODEL,
+            PROFILE_ARN,
+            f"/model/{PROFILE_ARN.replace('/', '%2F')}/invoke",
+        ),
+        ("/model/a%2525b/invoke", Operation.INVOKE_MODEL, "a%25b", "/model/a%2525b/invoke"),
+        ("/model/invoke/invoke", Operation.INVOKE_MODEL, "invoke", "/model/invoke/invoke"),
+    ],
+)
+def test_match(path: str, operation: Operation, model: str, forwarded: str) -> None:
+    """A model segment is decoded once to read it, and forwarded as it came; a slash that a front decoded is mended."""
+    assert match("POST", path) == Target(operation=operation, model=model, path=forwarded)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", f"/model/{CLAUDE}/invoke"),
+        ("post", f"/model/{CLAUDE}/invoke"),
+        ("", ""),
+        ("POST", ""),
+        ("POST", "/"),
+        ("POST", "/healthz"),
+        ("POST", f"/model/{CLAUDE}"),
+        ("POST", f"/model/{CLAUDE}/"),
+        ("POST", f"/model/{CLAUDE}/invoke/"),
+        ("POST", f"/model/{CLAUDE}/Invoke"),
+        ("POST", f"/model/{CLAUDE}/invoke\n"),
+        ("POST", f"/model/{CLAUDE}/invoke?x=1"),
+        ("POST", f"/model/{CLAUDE}/invoke-with-response-stream"),
+        ("POST", f"/model/{CLAUDE}/converse-stream"),
+        ("POST", f"/prod/model/{CLAUDE}/invoke"),
+        ("POST", "/model/a?b=/invoke"),
+        ("POST", "/model/a#/invoke"),
+        ("POST", "/model//invoke"),
+        ("POST", "/model/./invoke"),
+        ("POST", "/model/../invoke"),
+        ("POST", "/model/%2E%2E/invoke"),
+        ("POST", "/model/%2e/invoke"),
+        ("POST", "/model/two words/invoke"),
+        ("POST", "/model/Zoë/invoke"),
+        ("POST", "/guardrail/g/version/1/apply"),
+        ("POST", "/async-invoke"),
+        ("POST", "/openai/v1/chat/completions"),
+    ],
+)
+def test_no_route(method: str, path: str) -> None:
+    """What stands in no row is refused as an unknown operation."""
+    with pytest.raises(UnknownOperation) as refused:
+        match(method, path)
+    assert refused.value.http_status == 404
+    assert "POST /model/{modelId}/" in refused.value.message
+
+
+def test_a_long_path_does_not_fill_the_answer() -> None:
+    """The message quotes only the beginning of an unknown path and of an unknown method."""
+    with pytest.raises(UnknownOperation) as refused:
+        match("X" * 10_000, "/" + "y" * 100_000)
+    assert len(refused.value.message) < 600
+
+
+@pytest.mark.parametrize(("length", "accepted"), [(2048, True), (2049, False)])
+def test_the_length_of_a_model_id(length: int, accepted: bool) -> None:
+    """The bound of the service model holds for the decoded id."""
+    path = f"/model/{'%61' * length}/invoke"
+    if accepted:
+        assert match("POST", path).model == "a" * length
+        return
+    with pytest.raises(InvalidRequest, match="2049 characters"):
+        match("POST", path)
+
+
+@given(
+    method=st.sampled_from(["POST", "GET", "post"]) | st.text(max_size=5),
+    path=st.text()
+    | st.builds("/model/{}/{}".format, st.text(), st.sampled_from(sorted(MODEL_ROUTES)))
+    | st.builds(
+        "/model/{}/{}".format,
+        st.text(st.characters(min_codepoint=33, max_codepoint=126)),
+        st.sampled_from(sorted(MODEL_ROUTES)),
+    ),
+)
+@example(method="POST", path="/model/../../invoke/invoke")
+@PROPERTY
+def test_any_path_is_matched_or_refused(method: str, path: str) -> None:
+    """A path that passes has one printable segment for the model, and means what was read; the rest is a refusal."""
+    try:
+        target = match(method, path)
+    except Refusal:
+        return
+    empty, root, segment, verb = target.path.split("/")
+    assert (empty, root) == ("", "model")
+    assert MODEL_ROUTES[verb] is target.operation
+    assert unquote(segment) == target.model
+    assert target.path.isascii()
+    assert target.path.isprintable()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"not json", id="text"),
+        pytest.param(b"[1,2]", id="list"),
+        pytest.param(b'"text"', id="string"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b'{"max_tokens":', id="cut off"),
+        pytest.param(b"[" * 200_000, id="deeply nested"),
+        pytest.param(b'{"a":' * 200_000 + b"1" + b"}" * 200_000, id="deeply nested object"),
+        pytest.param(b"\xff\xfe\x00", id="not UTF-8"),
+        pytest.param(b'{"max_tokens":' + b"9" * 5000 + b"}", id="a number that Python refuses"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("operation", "model"),
+    [
+        (Operation.INVOKE_MODEL, CLAUDE),
+        (Operation.CONVERSE, MISTRAL),
+        (Operation.COUNT_TOKENS, CLAUDE),
+    ],
+)
+def test_a_body_that_is_no_json_object_is_refused(operation: Operation, model: str, body: bytes) -> None:
+    """Where the operation or the family has a JSON body, anything else is a validation error."""
+    with pytest.raises(InvalidRequest) as refused:
+        described(body, operation=operation, model=model)
+    assert (refused.value.http_status, refused.value.code) == (400, "ValidationException")
+
+
+@pytest.mark.parametrize("body", [b"", b"\x89PNG\r\n", b"[1]", b"[" * 200_000])
+def test_a_model_of_no_known_family_takes_any_body(body: bytes) -> None:
+    """An imported or marketplace model may take what is not JSON; nothing is read from it."""
+    call = described(body, model=MISTRAL)
+    assert (call.max_output_tokens, call.input_bytes) == (None, len(body))
+
+
+def test_a_refused_body_is_not_quoted() -> None:
+    """The message gives the position of the fault and none of the caller's text."""
+    with pytest.raises(InvalidRequest, match=r"line 1, column 12") as refused:
+        described(b'{"prompt": canary-7f3a}')
+    assert "canary" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "expected"),
+    [
+        (Operation.INVOKE_MODEL, {"max_tokens": 512}, 512),
+        (Operation.INVOKE_MODEL, {"inferenceConfig": {"maxTokens": 300}}, 300),
+        (Operation.INVOKE_MODEL, {"inferenceConfig": {"max_new_tokens": 301}}, 301),
+        (Operation.INVOKE_MODEL, {"max_gen_len": 64}, 64),
+        (Operation.INVOKE_MODEL, {"textGenerationConfig": {"maxTokenCount": 128}}, 128),
+        (Operation.INVOKE_MODEL, {"max_completion_tokens": 99}, 99),
+        (Operation.CONVERSE, {"inferenceConfig": {"maxTokens": 300}}, 300),
+        (Operation.CONVERSE, {"max_tokens": 512}, None),
+        (Operation.COUNT_TOKENS, {"max_tokens": 512}, None),
+        (Operation.INVOKE_MODEL, {}, None),
+        (Operation.INVOKE_MODEL, {"max_tokens": "512"}, None),
+        (Operation.INVOKE_MODEL, {"max_tokens": True}, None),
+        (Operation.INVOKE_MODEL, {"max_tokens": 0}, None),
+        (Operation.INVOKE_MODEL, {"max_tokens": -1}, None),
+        (Operation.INVOKE_MODEL, {"max_tokens": 1.5}, None),
+        (Operation.INVOKE_MODEL, {"max_tokens": MAX_COUNT + 1}, None),
+        (Operation.INVOKE_MODEL, {"inferenceConfig": [300]}, None),
+        (Operation.INVOKE_MODEL, {"inferenceConfig": None}, None),
+    ],
+)
+def test_the_bound_on_the_output(operation: Operation, body: dict[str, Any], expected: int | None) -> None:
+    """The caller's own bound is read where its operation and family put it; junk is no bound."""
+    assert described(body, operation=operation).max_output_tokens == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "expected"),
+    [
+        ({"x-amzn-bedrock-service-tier": "flex"}, {}, "flex"),
+        ({}, {"serviceTier": {"type": "priority"}}, "priority"),
+        ({"x-amzn-bedrock-service-tier": "flex"}, {"serviceTier": {"type": "priority"}}, "flex"),
+        ({"x-amzn-bedrock-service-tier": "gold"}, {}, None),
+        ({}, {"serviceTier": "priority"}, None),
+        ({}, {"serviceTier": {"type": ["priority"]}}, None),
+        ({}, {"serviceTier": {}}, None),
+        ({}, {}, None),
+    ],
+)
+def test_the_service_tier(headers: dict[str, str], body: dict[str, Any], expected: str | None) -> None:
+    """The tier comes from the header, else the body; a tier that AWS does not know is none."""
+    assert described(body, headers=headers).tier == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"amz-sdk-request": "attempt=1; max=3"}, 1),
+        ({"amz-sdk-request": "ttl=20261123T120000Z; attempt=2; max=3"}, 2),
+        ({"amz-sdk-request": "attempt=two"}, None),
+        ({"x-stainless-retry-count": "0"}, 1),
+        ({"x-stainless-retry-count": "2"}, 3),
+        ({"x-stainless-retry-count": "-1"}, None),
+        ({"x-stainless-retry-count": "\u0662"}, None),
+        ({"x-stainless-retry-count": "9" * 5000}, None),
+        ({}, None),
+    ],
+)
+def test_the_attempt(headers: dict[str, str], expected: int | None) -> None:
+    """AWS SDKs and the generated SDKs each say in their own header which attempt this is; junk says nothing."""
+    assert described({}, headers=headers).attempt == expected
+
+
+def test_describe_keeps_what_was_given() -> None:
+    """The call has our id, its time, its tags, the size of the body and the model taken apart."""
+    call = described(b'{"a":"\xc3\xab"}', operation=Operation.CONVERSE)
+    assert (call.id, call.received_at, call.use_case) == ("call-1", NOON, "chatbot")
+    assert (call.operation, call.input_bytes, call.streaming) == (Operation.CONVERSE, 10, False)
+    assert call.model is not None
+    assert (call.model.family, call.model.region) == (Family.CLAUDE, REGION)

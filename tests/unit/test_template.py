@@ -1,0 +1,283 @@
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bedrock_meter import config
+from bedrock_meter.config import Settings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class CloudFormationLoader(yaml.SafeLoader):
+    """Reads a template; ``!Ref X`` becomes ``{"Ref": "X"}`` and ``!Sub X`` becomes ``{"Fn::Sub": "X"}``."""
+
+
+def construct_function(loader: CloudFormationLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    """Give the long form of a CloudFormation short form."""
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        assert isinstance(node, yaml.MappingNode)
+        value = loader.construct_mapping(node, deep=True)
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
+
+
+CloudFormationLoader.add_multi_constructor("!", construct_function)
+
+
+@pytest.fixture(scope="module")
+def template() -> Mapping[str, Any]:
+    """The template with long-form functions."""
+    text = (REPOSITORY / "template.yaml").read_text(encoding="utf-8")
+    loaded: Mapping[str, Any] = yaml.load(text, CloudFormationLoader)  # noqa: S506 - a SafeLoader of ours
+    return loaded
+
+
+def resources(template: Mapping[str, Any], kind: str) -> dict[str, Mapping[str, Any]]:
+    """Give the properties of every resource of one type, by logical id."""
+    return {name: one["Properties"] for name, one in template["Resources"].items() if one["Type"] == kind}
+
+
+def environments(template: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Give the environment variables that functions get: the common ones and each function's own."""
+    yield template["Globals"]["Function"]["Environment"]["Variables"]
+    for function in resources(template, "AWS::Serverless::Function").values():
+        yield function.get("Environment", {}).get("Variables", {})
+
+
+def statements(template: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Give every statement of the identity policies of the template."""
+    documents = [policy["PolicyDocument"] for policy in resources(template, "AWS::IAM::ManagedPolicy").values()]
+    for role in resources(template, "AWS::IAM::Role").values():
+        documents += [policy["PolicyDocument"] for policy in role.get("Policies", [])]
+    return [statement for document in documents for statement in document["Statement"]]
+
+
+def as_list(value: Any) -> list[Any]:
+    """Give what may be one thing or a list of things as a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def test_the_api_is_regional_and_traced(template: Mapping[str, Any]) -> None:
+    """The API has a regional endpoint and X-Ray tracing."""
+    api = template["Resources"]["Api"]["Properties"]
+    assert api["EndpointConfiguration"] == {"Type": "REGIONAL"}
+    assert api["TracingEnabled"] is True
+
+
+def test_functions_are_traced(template: Mapping[str, Any]) -> None:
+    """Every function has active tracing by the common settings, and none overrides them."""
+    assert template["Globals"]["Function"]["Tracing"] == "Active"
+    assert not any("Tracing" in one for one in resources(template, "AWS::Serverless::Function").values())
+
+
+def test_execution_logs_are_off(template: Mapping[str, Any]) -> None:
+    """API Gateway writes no request and response bodies, in no stage and on no method."""
+    (settings,) = template["Resources"]["Api"]["Properties"]["MethodSettings"]
+    assert (settings["ResourcePath"], settings["HttpMethod"]) == ("/*", "*")
+    assert settings["DataTraceEnabled"] is False
+    assert settings["LoggingLevel"] == "OFF"
+
+
+def test_the_access_log_is_json_without_content(template: Mapping[str, Any]) -> None:
+    """A line of the access log is a JSON object of context variables, and none of them is a header or a body."""
+    setting = template["Resources"]["Api"]["Properties"]["AccessLogSetting"]
+    fields = json.loads(setting["Format"])
+    assert "\n" not in setting["Format"]
+    assert {"requestId", "status", "responseLatency", "integrationLatency", "sourceIp", "errorType"} <= fields.keys()
+    assert all(value.startswith("$context.") for value in fields.values())
+    assert not any("requestOverride" in value or "responseOverride" in value for value in fields.values())
+
+
+def test_every_log_group_has_a_retention(template: Mapping[str, Any]) -> None:
+    """No log group keeps its lines for ever, and every function writes to one of them as text."""
+    groups = resources(template, "AWS::Logs::LogGroup")
+    assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
+    for function in resources(template, "AWS::Serverless::Function").values():
+        assert function["LoggingConfig"]["LogFormat"] == "Text"
+        assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
+
+
+def test_policies_name_their_actions(template: Mapping[str, Any]) -> None:
+    """No policy grants a wildcard action, and nothing beyond Bedrock calls, log lines and traces."""
+    actions = {action for statement in statements(template) for action in as_list(statement["Action"])}
+    assert actions == {
+        "bedrock:InvokeModel",
+        "bedrock:InvokeModelWithResponseStream",
+        "bedrock:CountTokens",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "xray:PutTraceSegments",
+        "xray:PutTelemetryRecords",
+    }
+
+
+def test_policies_name_their_resources(template: Mapping[str, Any]) -> None:
+    """Only X-Ray, which has no resources to name, is granted on everything."""
+    for statement in statements(template):
+        if "*" in as_list(statement["Resource"]):
+            assert all(action.startswith("xray:") for action in as_list(statement["Action"]))
+
+
+def test_bedrock_is_granted_on_models_and_profiles_only(template: Mapping[str, Any]) -> None:
+    """Without a list of its own a deployment may call foundation models, and profiles of its own account."""
+    (grant,) = [one for one in statements(template) if "bedrock:InvokeModel" in as_list(one["Action"])]
+    condition, listed, default = grant["Resource"]["Fn::If"]
+    assert (condition, listed) == ("HasModelArns", {"Ref": "AllowedModelArns"})
+    prefix = "arn:${AWS::Partition}:bedrock:*:"
+    assert [arn["Fn::Sub"] for arn in default] == [
+        f"{prefix}:foundation-model/*",
+        f"{prefix}${{AWS::AccountId}}:inference-profile/*",
+        f"{prefix}${{AWS::AccountId}}:application-inference-profile/*",
+    ]
+
+
+def test_every_function_has_a_role_of_its_own(template: Mapping[str, Any]) -> None:
+    """No function takes the role that SAM would make, whose managed policy reaches every log group."""
+    functions = resources(template, "AWS::Serverless::Function").values()
+    roles = [function["Role"]["Fn::GetAtt"][0] for function in functions]
+    assert len(set(roles)) == len(roles)
+    assert all("Policies" not in function for function in functions)
+
+
+def test_the_api_asks_for_a_signature_unless_told_otherwise(template: Mapping[str, Any]) -> None:
+    """The one route needs a SigV4 signature, except with AuthMode NONE; IAM is the default."""
+    assert template["Parameters"]["AuthMode"]["Default"] == "IAM"
+    assert template["Conditions"]["WithoutAuth"] == {"Fn::Equals": [{"Ref": "AuthMode"}, "NONE"]}
+    body = template["Resources"]["Api"]["Properties"]["DefinitionBody"]
+    assert list(body["paths"]) == ["/{proxy+}"]
+    (method,) = body["paths"]["/{proxy+}"].values()
+    assert method["security"] == [{"Fn::If": ["WithoutAuth", {"Ref": "AWS::NoValue"}, {"sigv4": []}]}]
+    assert body["components"]["securitySchemes"]["sigv4"]["x-amazon-apigateway-authtype"] == "awsSigv4"
+
+
+def test_an_open_api_is_bound_to_an_address_range(template: Mapping[str, Any]) -> None:
+    """AuthMode NONE is refused without AllowedSourceIp, and its policy allows that range only."""
+    (rule,) = template["Rules"].values()
+    assert rule["RuleCondition"] == template["Conditions"]["WithoutAuth"]
+    (assertion,) = rule["Assertions"]
+    assert assertion["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AllowedSourceIp"}, ""]}]}
+    policy = template["Resources"]["Api"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-policy"]
+    condition, open_policy, _ = policy["Fn::If"]
+    assert condition == "WithoutAuth"
+    (statement,) = open_policy["Statement"]
+    assert statement["Condition"] == {"IpAddress": {"aws:SourceIp": {"Ref": "AllowedSourceIp"}}}
+
+
+def test_no_policy_lets_other_accounts_sign_their_way_in(template: Mapping[str, Any]) -> None:
+    """With a signature asked for, the resource policy only denies: an allowance for everybody would open it to AWS."""
+    policy = template["Resources"]["Api"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-policy"]
+    _, signed_policy, otherwise = policy["Fn::If"][2]["Fn::If"]
+    assert [statement["Effect"] for statement in signed_policy["Statement"]] == ["Deny"]
+    assert otherwise == {"Ref": "AWS::NoValue"}
+
+
+@pytest.mark.parametrize(
+    ("given", "fits"),
+    [
+        ("", True),
+        ("203.0.113.0/24", True),
+        ("10.0.0.0/8", True),
+        ("203.0.113.7/32", True),
+        ("0.0.0.0/0", False),
+        ("1.0.0.0/7", False),
+        ("203.0.113.7", False),
+        ("10.0.0.0/33", False),
+    ],
+)
+def test_the_address_range_cannot_be_the_whole_internet(template: Mapping[str, Any], given: str, *, fits: bool) -> None:
+    """AllowedSourceIp takes ranges of /8 and narrower."""
+    pattern = template["Parameters"]["AllowedSourceIp"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, given)) is fits
+
+
+@pytest.mark.parametrize(
+    ("given", "fits"),
+    [
+        ("arn:aws:bedrock:*::foundation-model/anthropic.claude-sonnet-4-5-20250929-v1:0", True),
+        ("arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:inference-profile/us-gov.*", True),
+        ("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/ab12cd34ef56", True),
+        ("*", False),
+        ("arn:aws:s3:::bucket/*", False),
+        ("arn:aws:bedrock:us-east-1:123456789012:guardrail/ab12cd34ef56", False),
+    ],
+)
+def test_only_models_and_profiles_can_be_allowed(template: Mapping[str, Any], given: str, *, fits: bool) -> None:
+    """AllowedModelArns takes ARNs of foundation models and inference profiles and nothing wider."""
+    pattern = template["Parameters"]["AllowedModelArns"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, given)) is fits
+
+
+def test_errors_of_api_gateway_name_their_exception(template: Mapping[str, Any]) -> None:
+    """Answers that API Gateway gives itself carry the header that AWS SDKs read, and a JSON message."""
+    answers = template["Resources"]["Api"]["Properties"]["GatewayResponses"]
+    assert {"DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED"} <= answers.keys()
+    for answer in answers.values():
+        assert re.fullmatch(r"'\w+Exception'", answer["ResponseParameters"]["Headers"]["x-amzn-ErrorType"])
+        assert answer["ResponseTemplates"] == {"application/json": '{"message":$context.error.messageString}'}
+
+
+def test_a_timeout_is_not_an_invitation_to_try_again(template: Mapping[str, Any]) -> None:
+    """A call that outlasts API Gateway is answered 408: SDKs repeat a 504, and AWS would bill each repetition."""
+    answer = template["Resources"]["Api"]["Properties"]["GatewayResponses"]["INTEGRATION_TIMEOUT"]
+    assert answer["StatusCode"] == 408
+
+
+def test_every_setting_is_one_that_the_library_knows(template: Mapping[str, Any]) -> None:
+    """The template sets no variable that nothing reads."""
+    known = {value for name, value in vars(config).items() if name.isupper() and isinstance(value, str)}
+    declared = {name for environment in environments(template) for name in environment}
+    assert {"BEDROCK_METER_NAMESPACE", "BEDROCK_METER_UPSTREAM_URL", "BEDROCK_METER_MAX_BODY_BYTES"} <= declared
+    assert {name for name in declared if name.startswith("BEDROCK_METER_")} <= known
+
+
+def test_the_defaults_make_a_deployment_that_starts(template: Mapping[str, Any]) -> None:
+    """With every parameter at its default the settings are valid, and calls count for the default use case."""
+    variables = template["Globals"]["Function"]["Environment"]["Variables"]
+    parameters = {name: str(parameter["Default"]) for name, parameter in template["Parameters"].items()}
+    environ = {name: parameters[value["Ref"]] for name, value in variables.items() if "Ref" in value}
+    settings = Settings.from_env({**environ, "AWS_REGION": "us-east-1"})
+    assert settings.use_case == "default"
+    assert settings.use_case_header is False
+    assert settings.max_body_bytes == Settings().max_body_bytes
+    assert settings.endpoint == "https://bedrock-runtime.us-east-1.amazonaws.com"
+
+
+def test_every_parameter_is_described_and_bounded(template: Mapping[str, Any]) -> None:
+    """Every parameter says what it is for, has a default, and takes only values that can work."""
+    for name, parameter in template["Parameters"].items():
+        assert len(parameter["Description"]) > len(name), name
+        assert "Default" in parameter, name
+        assert parameter.keys() & {"AllowedValues", "AllowedPattern", "MinValue"}, name
+        for pattern in as_list(parameter.get("AllowedPattern", ".*")):
+            assert re.fullmatch(pattern, str(parameter["Default"])), name
+
+
+def test_every_parameter_is_shown_in_a_group(template: Mapping[str, Any]) -> None:
+    """The console shows every parameter in a group, each once."""
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    shown = [name for group in groups for name in group["Parameters"]]
+    assert sorted(shown) == sorted(template["Parameters"])
+
+
+def test_the_template_has_no_yaml_aliases() -> None:
+    """CloudFormation does not read YAML anchors and aliases, although SAM and this test's loader do."""
+    tokens = yaml.scan((REPOSITORY / "template.yaml").read_text(encoding="utf-8"), CloudFormationLoader)
+    assert not [token for token in tokens if isinstance(token, yaml.AliasToken | yaml.AnchorToken)]
+
+
+def test_every_event_has_an_expectation() -> None:
+    """Every event file is replayed: the folder and its table of expectations name the same events."""
+    events = {path.stem for path in (REPOSITORY / "events").glob("*.json")} - {"env", "expected"}
+    expected = json.loads((REPOSITORY / "events" / "expected.json").read_text(encoding="utf-8"))
+    assert events == expected.keys()

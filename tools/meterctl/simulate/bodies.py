@@ -1,0 +1,125 @@
+"""Answer builders: a `Completion` in, the JSON document that the family or the operation answers with out."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from meterctl.simulate.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """What the model said and what it cost, before any wire format."""
+
+    model: str
+    """Foundation model id, without region prefix or ARN."""
+    key: bytes
+    """16 bytes that stand for the request; ids inside the body come from it."""
+    text: str
+    """The answer."""
+    tokens: Tokens
+    """The billed buckets."""
+    cut: bool
+    """Whether the caller's limit cut the answer."""
+    caches: bool
+    """Whether the model supports prompt caching, so that cache counts are given even when they are 0."""
+    latency_ms: int
+    """The latency that Bedrock reports, in milliseconds."""
+
+
+def claude_body(completion: Completion) -> dict[str, Any]:
+    """Build a message of Anthropic's messages API. Its input count excludes the cached tokens."""
+    tokens = completion.tokens
+    return {
+        "id": f"msg_bdrk_{completion.key.hex()}",
+        "type": "message",
+        "role": "assistant",
+        "model": re.sub(r"-v\d+(?::\w+)*$", "", completion.model).removeprefix("anthropic."),
+        "content": [{"type": "text", "text": completion.text}],
+        "stop_reason": "max_tokens" if completion.cut else "end_turn",
+        "stop_sequence": None,
+        "usage": {
+            "input_tokens": tokens.input,
+            "cache_creation_input_tokens": tokens.cache_write,
+            "cache_read_input_tokens": tokens.cache_read,
+            "cache_creation": {
+                "ephemeral_5m_input_tokens": tokens.cache_write_5m,
+                "ephemeral_1h_input_tokens": tokens.cache_write_1h,
+            },
+            "output_tokens": tokens.output,
+        },
+    }
+
+
+def nova_body(completion: Completion) -> dict[str, Any]:
+    """Build Nova's own answer: Converse's message, and cache counts in the `...TokenCount` spelling only."""
+    tokens = completion.tokens
+    return {
+        "output": _message(completion.text),
+        "stopReason": "max_tokens" if completion.cut else "end_turn",
+        "usage": {
+            "inputTokens": tokens.input,
+            "outputTokens": tokens.output,
+            "totalTokens": tokens.total,
+            "cacheReadInputTokenCount": tokens.cache_read,
+            "cacheWriteInputTokenCount": tokens.cache_write,
+        },
+    }
+
+
+def titan_body(completion: Completion) -> dict[str, Any]:
+    """Build Titan's answer."""
+    return {
+        "inputTextTokenCount": completion.tokens.input,
+        "results": [
+            {
+                "tokenCount": completion.tokens.output,
+                "outputText": completion.text,
+                "completionReason": "LENGTH" if completion.cut else "FINISH",
+            }
+        ],
+    }
+
+
+def llama_body(completion: Completion) -> dict[str, Any]:
+    """Build Llama's answer."""
+    return {
+        "generation": completion.text,
+        "prompt_token_count": completion.tokens.input,
+        "generation_token_count": completion.tokens.output,
+        "stop_reason": "length" if completion.cut else "stop",
+    }
+
+
+def converse_body(completion: Completion) -> dict[str, Any]:
+    """Build the Converse answer, which is the same for every family."""
+    return {
+        "metrics": {"latencyMs": completion.latency_ms},
+        "output": _message(completion.text),
+        "stopReason": "max_tokens" if completion.cut else "end_turn",
+        "usage": converse_usage(completion.tokens, caches=completion.caches),
+    }
+
+
+def converse_usage(tokens: Tokens, *, caches: bool) -> dict[str, Any]:
+    """Build Converse's `usage` as it is on the wire: both cache spellings, and members that boto3 drops."""
+    usage: dict[str, Any] = {
+        "inputTokens": tokens.input,
+        "outputTokens": tokens.output,
+        "totalTokens": tokens.total,
+        "serverToolUsage": {},
+    }
+    if not caches:
+        return usage
+    written = (("1h", tokens.cache_write_1h), ("5m", tokens.cache_write_5m))
+    return usage | {
+        "cacheReadInputTokens": tokens.cache_read,
+        "cacheWriteInputTokens": tokens.cache_write,
+        "cacheDetails": [{"ttl": lifetime, "inputTokens": size} for lifetime, size in written if size],
+        "cacheReadInputTokenCount": tokens.cache_read,
+        "cacheWriteInputTokenCount": tokens.cache_write,
+    }
+
+
+def _message(text: str) -> dict[str, Any]:
+    return {"message": {"content": [{"text": text}], "role": "assistant"}}

@@ -1,0 +1,77 @@
+"""`meterctl simulate`: the Bedrock simulator on the command line."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from meterctl.simulate.faults import FAULTS, Every, Script
+from meterctl.simulate.models import fault_model_id
+from meterctl.simulate.server import DEFAULT_SLOW_MS, LEDGER_PATH, Simulator
+
+_EPILOG = "\n".join(
+    [
+        "\b",
+        "A fault is shown by a call whose x-simulate header names it, or whose model id does:",
+        f"  {fault_model_id('throttling')}, {fault_model_id('reset', family='nova')}, ...",
+        "Faults:",
+        *(f"  {name:<22} {fault.summary}" for name, fault in FAULTS.items()),
+        f"What was served, as JSON: GET {LEDGER_PATH}",
+    ]
+)
+
+
+@click.command("simulate", epilog=_EPILOG)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="TCP port; 0: a free one.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Other seeds give other answers.")
+@click.option("--latency-ms", type=click.IntRange(0), default=0, show_default=True, help="How long a model takes.")
+@click.option(
+    "--slow-ms",
+    type=click.IntRange(0),
+    default=DEFAULT_SLOW_MS,
+    show_default=True,
+    help="How much longer under the fault 'slow'.",
+)
+@click.option(
+    "--every",
+    "rules",
+    type=(click.IntRange(1), click.Choice(list(FAULTS))),
+    multiple=True,
+    metavar="N FAULT",
+    help="Every n-th call shows this fault. May be given more than once; the first that fits wins.",
+)
+def command(*, port: int, seed: int, latency_ms: int, slow_ms: int, rules: tuple[tuple[int, str], ...]) -> None:
+    """Serve bedrock-runtime on 127.0.0.1, without an AWS account, until Ctrl-C.
+
+    Answers InvokeModel, Converse and CountTokens for Claude, Nova, Titan text and Llama ids. The same seed gives the
+    same answers and token counts.
+    """
+    script = Script(rules=tuple(Every(nth=nth, fault=fault) for nth, fault in rules))
+    with _stop_signal() as stopped:
+        try:
+            simulator = Simulator(port=port, seed=seed, latency_ms=latency_ms, slow_ms=slow_ms, script=script)
+        except OSError as error:
+            raise click.ClickException(f"cannot listen on 127.0.0.1:{port}: {error.strerror}") from error
+        with simulator:
+            click.echo(f"Bedrock simulator on {simulator.url}, seed {seed}. Ctrl-C ends it.")
+            click.echo(f"export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={simulator.url}")
+            stopped.wait()
+
+
+@contextmanager
+def _stop_signal() -> Iterator[threading.Event]:
+    """Yield an event that SIGINT and SIGTERM set, and put the old handlers back afterwards."""
+    stopped = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

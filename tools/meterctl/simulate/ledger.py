@@ -1,0 +1,82 @@
+"""What the simulator served, in order: the second witness against which metered figures are checked."""
+
+import threading
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from meterctl.simulate.answer import Ending
+from meterctl.simulate.respond import Exchange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """One entry. It holds no part of the prompt or of the answer."""
+
+    request_id: str
+    """`x-amzn-RequestId` of the answer."""
+    operation: str | None
+    """As in the AWS API; None for a path that Bedrock does not have."""
+    model_id: str | None
+    """The decoded model id as it was asked for; None where `operation` is None."""
+    http_status: int | None
+    """None where the connection was reset before a status was sent."""
+    error_code: str | None
+    """The exception's name; None for an answer of the model."""
+    fault: str | None
+    """The simulated fault; None for a healthy call and for an error that the request itself deserved."""
+    input_tokens: int
+    """Billed tokens; CountTokens and errors bill none, an answer that was cut on the wire bills all."""
+    output_tokens: int
+    """The same."""
+    cache_read_tokens: int
+    """The same."""
+    cache_write_5m_tokens: int
+    """The same."""
+    cache_write_1h_tokens: int
+    """The same."""
+    complete: bool
+    """Whether the whole answer was handed to the network."""
+
+
+class Ledger:
+    """The entries so far. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        """Start with no entry."""
+        self._lock = threading.Lock()
+        self._entries: list[Served] = []
+
+    def record(self, exchange: Exchange) -> int:
+        """Append an entry just before its answer is sent and return its index."""
+        ending, tokens = exchange.answer.ending, exchange.tokens
+        entry = Served(
+            request_id=exchange.request_id,
+            operation=exchange.operation,
+            model_id=exchange.model_id,
+            http_status=None if ending is Ending.RESET_BEFORE else exchange.answer.status,
+            error_code=exchange.error_code,
+            fault=exchange.fault,
+            input_tokens=tokens.input,
+            output_tokens=tokens.output,
+            cache_read_tokens=tokens.cache_read,
+            cache_write_5m_tokens=tokens.cache_write_5m,
+            cache_write_1h_tokens=tokens.cache_write_1h,
+            complete=ending is Ending.WHOLE,
+        )
+        with self._lock:
+            self._entries.append(entry)
+            return len(self._entries) - 1
+
+    def mark_incomplete(self, index: int) -> None:
+        """Note that the answer of the entry at `index` could not be sent to its end."""
+        with self._lock:
+            self._entries[index] = replace(self._entries[index], complete=False)
+
+    def entries(self) -> tuple[Served, ...]:
+        """Return the entries in the order in which their answers were sent."""
+        with self._lock:
+            return tuple(self._entries)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the document of `GET /__simulator__/ledger`: `{"served": [entry, ...]}`."""
+        return {"served": [asdict(entry) for entry in self.entries()]}
