@@ -101,7 +101,7 @@ def test_no_model_is_other() -> None:
     [
         (Status.OK, Ending.COMPLETE, 200, "junk.model-9"),
         (Status.THROTTLED, Ending.COMPLETE, 429, "other"),
-        (Status.OK, Ending.ABANDONED, 200, "junk.model-9"),
+        (Status.OK, Ending.CLIENT_GONE, 200, "junk.model-9"),
         (Status.SERVER_ERROR, Ending.TRUNCATED, 200, "junk.model-9"),
         (Status.SERVER_ERROR, Ending.TIMED_OUT, 200, "junk.model-9"),
         (Status.CLIENT_ERROR, Ending.COMPLETE, 400, "other"),

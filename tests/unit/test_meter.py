@@ -102,7 +102,7 @@ def test_a_call_that_was_not_sent_has_no_duration() -> None:
         (Ending.COMPLETE, 429, "", Status.THROTTLED, Certainty.EXACT),
         (Ending.COMPLETE, 429, "ModelNotReadyException", Status.SERVER_ERROR, Certainty.EXACT),
         (Ending.COMPLETE, 500, "InternalServerException", Status.SERVER_ERROR, Certainty.UNKNOWN),
-        (Ending.ABANDONED, 200, "", Status.OK, Certainty.UNKNOWN),
+        (Ending.CLIENT_GONE, 200, "", Status.OK, Certainty.UNKNOWN),
         (Ending.TRUNCATED, 200, "", Status.SERVER_ERROR, Certainty.UNKNOWN),
         (Ending.TRUNCATED, 429, "ThrottlingException", Status.SERVER_ERROR, Certainty.EXACT),
         (Ending.TIMED_OUT, 200, "", Status.SERVER_ERROR, Certainty.UNKNOWN),
@@ -163,7 +163,7 @@ def test_an_answer_that_broke_off_keeps_bedrocks_status() -> None:
 def test_a_whole_answer_that_is_no_json_is_a_fault() -> None:
     """A complete answer has to be readable; one that broke off does not."""
     assert Bench().exchange(BODY[:20], headers=HEADERS).faults == ("answer_not_json",)
-    assert Bench().exchange(BODY[:20], headers=HEADERS, ending=Ending.ABANDONED).faults == ()
+    assert Bench().exchange(BODY[:20], headers=HEADERS, ending=Ending.CLIENT_GONE).faults == ()
 
 
 def test_half_a_usage_is_a_lower_bound() -> None:
@@ -176,7 +176,7 @@ def test_a_second_close_returns_none() -> None:
     """Only the first close makes a record."""
     bench = Bench()
     session = bench.session()
-    first = session.close(Ending.ABANDONED)
+    first = session.close(Ending.CLIENT_GONE)
     assert session.close(Ending.COMPLETE) is None
     assert bench.sink.records == [first]
 
@@ -185,7 +185,7 @@ def test_what_comes_after_close_is_ignored() -> None:
     """A late chunk, head or start neither raises nor changes the record."""
     bench = Bench()
     session = bench.session()
-    record = session.close(Ending.ABANDONED)
+    record = session.close(Ending.CLIENT_GONE)
     session.sending()
     session.head(500, {})
     session.feed(BODY)

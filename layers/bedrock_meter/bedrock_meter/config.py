@@ -19,6 +19,8 @@ MODELS = "BEDROCK_METER_MODELS"
 UPSTREAM_URL = "BEDROCK_METER_UPSTREAM_URL"
 MAX_BODY_BYTES = "BEDROCK_METER_MAX_BODY_BYTES"
 READ_TIMEOUT_SECONDS = "BEDROCK_METER_READ_TIMEOUT_SECONDS"
+DRAIN_SECONDS = "BEDROCK_METER_DRAIN_SECONDS"
+DRAIN_BYTES = "BEDROCK_METER_DRAIN_BYTES"
 
 _USE_CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NAMESPACE_NAME = re.compile(r"(?!AWS/)[A-Za-z0-9._/#:-]{1,255}")
@@ -48,6 +50,11 @@ class Settings:
     read_timeout_seconds: float = 840.0
     """How long Bedrock may stay silent, in seconds; the deadline of the function comes first where it is nearer.
     (BEDROCK_METER_READ_TIMEOUT_SECONDS)"""
+    drain_seconds: float = 120.0
+    """How long an answer is still read after its caller has gone, in seconds, for Bedrock bills it whole.
+    (BEDROCK_METER_DRAIN_SECONDS)"""
+    drain_bytes: int = 64 * 1024 * 1024
+    """How much of it is still read, in bytes. (BEDROCK_METER_DRAIN_BYTES)"""
     region: str | None = None
     """The AWS Region to sign for. (AWS_REGION, else AWS_DEFAULT_REGION)"""
 
@@ -74,6 +81,8 @@ class Settings:
             upstream_url=_url(given, UPSTREAM_URL),
             max_body_bytes=int(_number(given, MAX_BODY_BYTES, default.max_body_bytes, least=1)),
             read_timeout_seconds=_number(given, READ_TIMEOUT_SECONDS, default.read_timeout_seconds, least=0.1),
+            drain_seconds=_number(given, DRAIN_SECONDS, default.drain_seconds, least=0),
+            drain_bytes=int(_number(given, DRAIN_BYTES, default.drain_bytes, least=0)),
             region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
         )
 

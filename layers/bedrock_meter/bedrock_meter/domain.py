@@ -22,11 +22,24 @@ _NO_UNITS: Mapping[str, int] = MappingProxyType({})
 
 
 class Operation(StrEnum):
-    """The operations of bedrock-runtime that are metered, by their AWS names; `UNKNOWN` for a route that is none."""
+    """The operations of bedrock-runtime that are metered, by their AWS names; `UNKNOWN` for a route that is none.
+
+    The last three are the OpenAI- and Anthropic-compatible routes, which have no AWS name.
+    """
 
     INVOKE_MODEL = "InvokeModel"
+    INVOKE_MODEL_STREAM = "InvokeModelWithResponseStream"
     CONVERSE = "Converse"
+    CONVERSE_STREAM = "ConverseStream"
     COUNT_TOKENS = "CountTokens"
+    APPLY_GUARDRAIL = "ApplyGuardrail"
+    INVOKE_GUARDRAIL_CHECKS = "InvokeGuardrailChecks"
+    START_ASYNC_INVOKE = "StartAsyncInvoke"
+    GET_ASYNC_INVOKE = "GetAsyncInvoke"
+    LIST_ASYNC_INVOKES = "ListAsyncInvokes"
+    CHAT_COMPLETIONS = "ChatCompletions"
+    RESPONSES = "Responses"
+    MESSAGES = "Messages"
     UNKNOWN = "Unknown"
 
 
@@ -83,8 +96,8 @@ class Ending(StrEnum):
     """The time for the call ran out before the answer was whole."""
     REFUSED = "refused"
     """The call was answered here and never sent."""
-    ABANDONED = "abandoned"
-    """The caller dropped the answer before it had read it whole."""
+    CLIENT_GONE = "client_gone"
+    """The caller went away before it had the whole answer; whether the rest was still read is in the certainty."""
 
 
 class Status(StrEnum):

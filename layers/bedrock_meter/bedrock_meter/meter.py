@@ -213,7 +213,7 @@ def _milliseconds(start: float | None, end: float | None) -> float | None:
 def _status(ending: Ending, http_status: int | None, error_code: str | None) -> Status:
     if ending is Ending.REFUSED:
         return Status.SERVER_ERROR if (http_status or 0) >= _FIRST_SERVER_ERROR else Status.DENIED
-    if http_status is None or ending not in {Ending.COMPLETE, Ending.ABANDONED}:
+    if http_status is None or ending not in {Ending.COMPLETE, Ending.CLIENT_GONE}:
         return Status.SERVER_ERROR
     if http_status == _THROTTLED and error_code != _MODEL_NOT_READY:
         return Status.THROTTLED

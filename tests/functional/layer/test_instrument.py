@@ -178,7 +178,7 @@ def test_a_body_that_is_dropped_unread_is_still_counted(
     gc.collect()
 
     record = only(sink)
-    assert record.outcome.ending is Ending.ABANDONED
+    assert record.outcome.ending is Ending.CLIENT_GONE
     assert record.outcome.certainty is Certainty.EXACT
     assert_billed_as_served(record, simulator)
 
@@ -191,7 +191,7 @@ def test_a_body_that_is_closed_early_is_counted_once(client: "BedrockRuntimeClie
     del body
     gc.collect()
 
-    assert only(sink).outcome.ending is Ending.ABANDONED
+    assert only(sink).outcome.ending is Ending.CLIENT_GONE
 
 
 @pytest.mark.parametrize(

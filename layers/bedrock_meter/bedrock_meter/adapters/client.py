@@ -185,7 +185,7 @@ class _Watched:
         self._missing = length
         self._session = session
         self._attempts = attempts
-        weakref.finalize(self, session.close, Ending.ABANDONED, attempts=attempts)
+        weakref.finalize(self, session.close, Ending.CLIENT_GONE, attempts=attempts)
 
     def read(self, amt: int | None = None) -> bytes:
         """Read as the raw stream does."""
@@ -208,7 +208,7 @@ class _Watched:
     def close(self) -> None:
         """Close the raw stream."""
         self._raw.close()
-        self._session.close(Ending.ABANDONED, attempts=self._attempts)
+        self._session.close(Ending.CLIENT_GONE, attempts=self._attempts)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)
