@@ -37,6 +37,7 @@ RECORD = Record(
         status=Status.OK,
         ending=Ending.COMPLETE,
         http_status=200,
+        bedrock_status=200,
         stop_reason="end_turn",
         duration_ms=2301.4182,
         first_byte_ms=2300.9911,
@@ -97,10 +98,18 @@ def main() -> None:
     )
     check_answer(emf)
     records = varied(512)
+    document = json.loads(emf.line(RECORD))
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         sink = StreamSink(emf, nowhere)
         times = interleaved(
-            {"line": over(emf.line, records), "emit": over(sink.emit, records)}, batches=100, calls=1000, warm_up=2000
+            {
+                "line": over(emf.line, records),
+                "emit": over(sink.emit, records),
+                "dumps": lambda: json.dumps(document),
+            },
+            batches=100,
+            calls=1000,
+            warm_up=2000,
         )
     report(
         "One record as an EMF line",
@@ -108,6 +117,7 @@ def main() -> None:
         [
             Row(name="encode", samples=times["line"]),
             Row(name="encode and write to a null stream", samples=times["emit"]),
+            Row(name="json.dumps of the finished document", samples=times["dumps"]),
         ],
         [
             Target(

@@ -4,17 +4,15 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Protocol
-from uuid import uuid4
 
 from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import Settings
-from bedrock_meter.errors import Refusal
 from bedrock_meter.meter import Meter
 from bedrock_meter.ports import Clock, Sink
 from gateway.credentials import provider
 from gateway.faultlog import StructuredFaultLog
-from gateway.http import Response, error_response, parse_event, render
+from gateway.http import Response, parse_event, render
 from gateway.relay import Gateway
 from gateway.upstream import Upstream
 
@@ -64,11 +62,7 @@ def handler_for(gateway: Callable[..., Response]) -> Handler:
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         deadline = clock.monotonic() + context.get_remaining_time_in_millis() / 1000
-        try:
-            request = parse_event(event, fallback_id=context.aws_request_id or str(uuid4()), deadline=deadline)
-        except Refusal as refusal:
-            return render(error_response(refusal, context.aws_request_id))
-        return render(gateway(request))
+        return render(gateway(parse_event(event, fallback_id=context.aws_request_id, deadline=deadline)))
 
     return handle
 

@@ -37,6 +37,8 @@ class Request:
     """By lower-case name; a header that came several times has its values joined by commas."""
     body: bytes
     """The body, whole."""
+    unreadable: Refusal | None = None
+    """Why the body could not be read, where it could not; the call is refused with it."""
     deadline: float | None = None
     """When the answer must be out, on the clock of the app; None for no bound."""
 
@@ -77,7 +79,6 @@ def parse_event(event: Mapping[str, Any], *, fallback_id: str, deadline: float |
         deadline: When the answer must be out.
 
     Raises:
-        InvalidRequest: The body says it is base64 and is not.
         MeterError: This is no such event at all.
     """
     try:
@@ -85,12 +86,14 @@ def parse_event(event: Mapping[str, Any], *, fallback_id: str, deadline: float |
     except (KeyError, TypeError) as error:
         msg = "not an API Gateway REST proxy event (payload format 1.0): it lacks httpMethod or path"
         raise MeterError(msg) from error
+    body, unreadable = _event_body(event)
     return Request(
         id=str(context.get("requestId") or fallback_id),
         method=str(method).upper(),
         path=str(path),
         headers=_event_headers(event),
-        body=_event_body(event),
+        body=body,
+        unreadable=unreadable,
         deadline=deadline,
     )
 
@@ -102,15 +105,15 @@ def _event_headers(event: Mapping[str, Any]) -> dict[str, str]:
     return {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
 
 
-def _event_body(event: Mapping[str, Any]) -> bytes:
+def _event_body(event: Mapping[str, Any]) -> tuple[bytes, Refusal | None]:
     body = event.get("body") or ""
     if not event.get("isBase64Encoded"):
         # A lone surrogate is no text, but it is what the caller sent: Bedrock may say what it thinks of it.
-        return str(body).encode(errors="surrogatepass")
+        return str(body).encode(errors="surrogatepass"), None
     try:
-        return base64.b64decode(body, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest("The event says that its body is base64, and it is not.") from error
+        return base64.b64decode(body, validate=True), None
+    except (binascii.Error, ValueError):
+        return b"", InvalidRequest("The event says that its body is base64, and it is not.")
 
 
 def render(response: Response) -> dict[str, Any]:

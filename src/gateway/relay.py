@@ -13,7 +13,7 @@ from bedrock_meter.ports import Clock
 from bedrock_meter.request import Target, describe, match
 from gateway.http import FRAMING_HEADERS, REQUEST_ID_HEADER, Request, Response, error_response
 from gateway.identity import identify
-from gateway.upstream import SignedRequest, Upstream
+from gateway.upstream import Upstream
 
 GATEWAY_FAULT = "gateway_fault"
 HEALTH_PATH = "/healthz"
@@ -59,6 +59,8 @@ class Gateway:
         self._upstream.close()
 
     def _describe(self, request: Request, target: Target, tags: Mapping[str, str]) -> Call:
+        if request.unreadable is not None:
+            raise request.unreadable
         limit = self._settings.max_body_bytes
         if len(request.body) > limit:
             raise RequestTooLarge(size=len(request.body), limit=limit)
@@ -83,7 +85,7 @@ class Gateway:
             received_at=self._clock.now(),
         )
 
-    def _relay(self, session: Session, signed: SignedRequest, request: Request) -> Response:
+    def _relay(self, session: Session, signed: bytes, request: Request) -> Response:
         """Send the call and read the whole answer, so that its counts can go into the response headers."""
         ending_if_broken = Ending.UNREACHABLE
         body: list[bytes] = []

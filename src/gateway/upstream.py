@@ -1,51 +1,36 @@
 """Sign a request and send it to Bedrock; give the answer as it arrives.
 
-The signer is botocore's, the connection the standard library's, kept alive between calls. There is no boto3 client and
-no service model: nothing here parses what it carries. There are no retries either, since the caller's SDK retries; only
-a connection that could not be made, before any byte was sent, is tried once more.
+There is no boto3 client and no service model here: nothing parses what it carries. There are no retries either, since
+the caller's SDK retries; only a connection that could not be made, before any byte was sent, is tried once more.
 """
 
-import http.client
-import select
-import socket
+import re
+import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Generator, Mapping
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-
-from bedrock_meter.errors import UpstreamTimeout, UpstreamUnavailable
+from bedrock_meter.errors import InvalidRequest, UpstreamTimeout, UpstreamUnavailable
 from gateway.credentials import Provider
-
-if TYPE_CHECKING:
-    from botocore.credentials import ReadOnlyCredentials
-
-SIGNING_NAME = "bedrock"
+from gateway.http1 import BrokenAnswer, Connection, Head
+from gateway.sigv4 import sign
 
 # What Bedrock understands. Whatever else a caller sends (its authorization, cookies, what proxies added) stays here.
 _FORWARDED = frozenset({"accept", "content-type", "user-agent"})
-_FORWARDED_PREFIXES = ("amz-sdk-", "x-amzn-bedrock-", "x-stainless-")
+_FORWARDED_PREFIXES = ("amz-sdk-", "anthropic-", "openai-", "x-amzn-bedrock-", "x-stainless-")
+_NOT_IN_A_HEADER = re.compile(r"[^\t\x20-\x7e]")
 
-_CHUNK = 64 * 1024
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _MAX_IDLE_SECONDS = 45.0
 """Beyond this a kept connection is not trusted: a frozen Lambda environment does not see its peer hang up."""
+_MAX_IDLE = 64
+"""So many connections are kept at most: as many as the local server has workers; a Lambda environment has one."""
 _DEADLINE_MARGIN_SECONDS = 1.0
 """Time to tell the caller and to write the record before Lambda ends the function."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedRequest:
-    """A request that is ready to go."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_UNREACHABLE = "The connection to Bedrock failed ({}). Try again."
 
 
 class Answer:
@@ -57,31 +42,33 @@ class Answer:
     """
 
     def __init__(
-        self, raw: http.client.HTTPResponse, read: Callable[[], bytes], release: Callable[[bool], None]
+        self,
+        head: Head,
+        read: Callable[[], bytes],
+        release: Callable[[bool], None],
+        hurry: Callable[[float], None],
     ) -> None:
-        self.status = raw.status
-        self.headers = tuple(raw.getheaders())
-        self._raw = raw
+        self.status = head.status
+        self.headers = head.headers
         self._read = read
         self._release = release
+        self._hurry = hurry
 
-    def chunks(self) -> Iterator[bytes]:
-        """Give the body as it arrives, byte for byte.
+    def hurry(self, seconds: float) -> None:
+        """Give the rest of the body no more than so many seconds from now."""
+        self._hurry(seconds)
+
+    def chunks(self) -> Generator[bytes]:
+        """Give the body as it arrives, byte for byte. Closing the iterator closes the connection.
 
         Raises:
             UpstreamUnavailable: The connection broke before the body was whole.
             UpstreamTimeout: The time ran out before the body was whole.
         """
-        received, whole = 0, False
+        whole = False
         try:
             while chunk := self._read():
-                received += len(chunk)
                 yield chunk
-            # http.client ends quietly when a body with a Content-Length is cut short; `length` is what is missing.
-            if self._raw.length:
-                raise UpstreamUnavailable(
-                    f"Bedrock's answer broke off after {received} of {received + self._raw.length} bytes. Try again."
-                )
             whole = True
         finally:
             self._release(whole)
@@ -99,29 +86,47 @@ class Upstream:
 
     def __init__(self, *, url: str, region: str, credentials: Provider, read_timeout: float) -> None:
         parts = urlsplit(url)
-        self._origin = f"{parts.scheme}://{parts.netloc}"
         self._prefix = parts.path
-        self._host, self._port, self._tls = parts.hostname or "", parts.port, parts.scheme == "https"
+        self._host = parts.netloc
+        self._address = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._region = region
         self._credentials = credentials
         self._read_timeout = read_timeout
-        self._idle: deque[tuple[http.client.HTTPConnection, float]] = deque(maxlen=64)
+        self._idle: deque[tuple[Connection, float]] = deque()
 
-    def sign(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> SignedRequest:
+    def sign(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
         """Make a request of our own from the caller's.
 
         Args:
             method: The HTTP method.
-            path: The raw path. It is signed and sent as it stands.
+            path: The raw path, with its query if it has one. It is signed and sent as it stands.
             headers: The caller's headers with lower-case names; those that Bedrock knows are passed on.
             body: The body, passed on as it stands.
+
+        Returns:
+            The request as it goes over the wire.
+
+        Raises:
+            InvalidRequest: A header holds what no header can.
+            GatewayFault: There are no credentials.
         """
         target = self._prefix + path
-        request = AWSRequest(method=method, url=self._origin + target, data=body, headers=forwarded(headers))
-        SigV4Auth(cast("ReadOnlyCredentials", self._credentials()), SIGNING_NAME, self._region).add_auth(request)
-        return SignedRequest(method=method, target=target, headers=dict(request.headers.items()), body=body)
+        signed = sign(
+            method,
+            target,
+            forwarded(headers),
+            body,
+            host=self._host,
+            region=self._region,
+            credentials=self._credentials(),
+            now=datetime.now(UTC),
+        )
+        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in signed.items())]
+        lines += [f"content-length: {len(body)}", "", ""]
+        return "\r\n".join(lines).encode("latin-1") + body
 
-    def send(self, request: SignedRequest, deadline: float | None) -> Answer:
+    def send(self, request: bytes, deadline: float | None) -> Answer:
         """Send a signed request and wait for the head of the answer.
 
         Args:
@@ -132,66 +137,80 @@ class Upstream:
             UpstreamUnavailable: There was no answer.
             UpstreamTimeout: The time ran out.
         """
-        connection = self._connection(deadline)
+        end: float | None = None
+
+        def time_left() -> float:
+            left = self._time_left(deadline)
+            if end is not None:
+                left = min(left, end - time.perf_counter())
+                if left <= 0:
+                    raise TimeoutError
+            return left
+
+        def hurry(seconds: float) -> None:
+            nonlocal end
+            end = time.perf_counter() + seconds
+
+        connection = self._connection(time_left)
         try:
-            self._limit(connection, deadline)
-            connection.request(request.method, request.target, request.body, dict(request.headers))
-            raw = connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
+            connection.send(request, time_left())
+            head = connection.head(time_left)
+        except (OSError, BrokenAnswer) as error:
             connection.close()
-            raise self._failure(error) from error
+            raise _failure(error) from error
 
         def read() -> bytes:
             try:
-                self._limit(connection, deadline)
-                return raw.read1(_CHUNK)
-            except (OSError, http.client.HTTPException) as error:
-                raise self._failure(error) from error
+                return connection.read(time_left)
+            except (OSError, BrokenAnswer) as error:
+                raise _failure(error) from error
 
         def release(whole: bool) -> None:
-            if whole and not raw.will_close:
+            if whole and connection.reusable and len(self._idle) < _MAX_IDLE:
                 self._idle.append((connection, time.perf_counter()))
             else:
-                raw.close()
                 connection.close()
 
-        return Answer(raw, read, release)
+        return Answer(head, read, release, hurry)
 
     def close(self) -> None:
         """Close the connections that are kept for later calls."""
-        while self._idle:
-            self._idle.pop()[0].close()
+        while (kept := self._kept()) is not None:
+            kept[0].close()
 
-    def _connection(self, deadline: float | None) -> http.client.HTTPConnection:
-        while self._idle:
-            connection, since = self._idle.pop()
-            if time.perf_counter() - since < _MAX_IDLE_SECONDS and not _hung_up(connection.sock):
+    def _kept(self) -> tuple[Connection, float] | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
+    def _connection(self, time_left: Callable[[], float]) -> Connection:
+        while (kept := self._kept()) is not None:
+            connection, since = kept
+            if time.perf_counter() - since < _MAX_IDLE_SECONDS and not connection.hung_up():
                 return connection
             connection.close()
-        connection = self._new_connection()
-        for last_try in (False, True):
-            try:
-                connection.timeout = min(_CONNECT_TIMEOUT_SECONDS, self._left(deadline))
-                connection.connect()
-            except OSError as error:
-                connection.close()
-                if last_try:
-                    raise self._failure(error) from error
-            else:
-                break
+        try:
+            timeout = min(_CONNECT_TIMEOUT_SECONDS, time_left())
+        except TimeoutError as error:
+            raise _failure(error) from error
+        connection = Connection(*self._address, tls=self._tls)
+        try:
+            connection.connect(timeout)
+        except OSError:
+            self._connect_again(connection, timeout)
         return connection
 
-    def _new_connection(self) -> http.client.HTTPConnection:
-        if self._tls:
-            return http.client.HTTPSConnection(self._host, self._port)
-        return http.client.HTTPConnection(self._host, self._port)
+    def _connect_again(self, connection: Connection, timeout: float) -> None:
+        connection.close()
+        try:
+            connection.connect(timeout)
+        except OSError as error:
+            connection.close()
+            # Nothing was sent, so this is no timeout of the model, however long it took.
+            raise UpstreamUnavailable(_UNREACHABLE.format(type(error).__name__)) from error
 
-    def _limit(self, connection: http.client.HTTPConnection, deadline: float | None) -> None:
-        # http.client lets go of the socket once the last byte of an answer that ends the connection is buffered.
-        if connection.sock is not None:
-            connection.sock.settimeout(self._left(deadline))
-
-    def _left(self, deadline: float | None) -> float:
+    def _time_left(self, deadline: float | None) -> float:
         if deadline is None:
             return self._read_timeout
         left = deadline - time.perf_counter() - _DEADLINE_MARGIN_SECONDS
@@ -199,24 +218,28 @@ class Upstream:
             raise TimeoutError
         return min(self._read_timeout, left)
 
-    def _failure(self, error: Exception) -> UpstreamUnavailable | UpstreamTimeout:
-        # Only the kind of the error is told: its text may carry addresses that are nobody's business.
-        if isinstance(error, TimeoutError):
-            return UpstreamTimeout("Bedrock did not answer within the time that the gateway has for a call.")
-        return UpstreamUnavailable(f"The connection to Bedrock failed ({type(error).__name__}). Try again.")
-
 
 def forwarded(headers: Mapping[str, str]) -> dict[str, str]:
     """Choose the headers that go on to Bedrock.
 
     ``Accept-Encoding`` is always ``identity``: a compressed answer could not be metered as it passes.
+
+    Raises:
+        InvalidRequest: One of them holds a character that HTTP cannot carry.
     """
     chosen = {
         name: value for name, value in headers.items() if name in _FORWARDED or name.startswith(_FORWARDED_PREFIXES)
     }
+    for name, value in chosen.items():
+        if _NOT_IN_A_HEADER.search(value):
+            raise InvalidRequest(f"The header {name} holds a character that HTTP cannot carry. Leave it out.")
     return {**chosen, "accept-encoding": "identity"}
 
 
-def _hung_up(sock: socket.socket | None) -> bool:
-    """Tell whether the peer has closed a connection on which nothing is due: then it is readable."""
-    return sock is None or bool(select.select([sock], [], [], 0)[0])
+def _failure(error: OSError | BrokenAnswer) -> UpstreamUnavailable | UpstreamTimeout:
+    if isinstance(error, TimeoutError):
+        return UpstreamTimeout("Bedrock did not answer within the time that the gateway has for a call.")
+    if isinstance(error, BrokenAnswer):
+        return UpstreamUnavailable(f"Bedrock's answer is not whole: {error}. Try again.")
+    # Only the kind of a network error is told: its text may carry addresses that are nobody's business.
+    return UpstreamUnavailable(_UNREACHABLE.format(type(error).__name__))

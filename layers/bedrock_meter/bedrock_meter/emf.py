@@ -2,7 +2,7 @@
 
 A line holds several directives, each with its own dimension sets, so that no series exists that nobody reads: a
 CloudWatch metric costs money for every distinct combination of dimension values. Metrics that are zero or unknown are
-left out. Everything that is not a metric or a dimension is a property, searchable in Logs Insights and free of charge.
+left out. All else is a property, searchable in Logs Insights.
 
 Specification: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 Names follow the ``AWS/Bedrock`` namespace where it has one, so that both can be laid side by side:
@@ -11,14 +11,15 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/monitoring.html
 This is the only module of the library in which a float may stand for money.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from json import JSONEncoder
-from typing import Any
+from json.encoder import encode_basestring_ascii as _quote
 
-from bedrock_meter.domain import Operation, Record, Status, UsageSource
+from bedrock_meter.dimensions import Dimensions
+from bedrock_meter.domain import ModelRef, Operation, Record, Status, Usage, UsageSource
 
 # Dimensions
 USE_CASE = "UseCase"
@@ -45,9 +46,6 @@ OUTPUT_SPEED = "OutputTokensPerSecond"
 OVERHEAD = "MeterOverhead"
 COLD_START = "ColdStart"
 FAULTS = "MeterFaults"
-
-OTHER = "other"
-"""The dimension value of every use case and model that is not registered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,16 +86,20 @@ DIRECTIVES: Mapping[str, Directive] = {
     ),
 }
 
-# What CloudWatch accepts as a dimension value, and short enough to read.
-_DIMENSION_VALUE = re.compile(r"(?!:)[!-~]([ -~]{0,253}[!-~])?")
-
 # HTTP statuses after which AWS/Bedrock still counts an invocation: the model had accepted it. Throttles and rejected
 # requests are not invocations there, only errors.
 _ACCEPTED = frozenset({408, 424})
 _FIRST_ERROR, _FIRST_SERVER_ERROR = 400, 500
 
-_MAX_ACCEPTED_MODELS = 500
-"""Without a register, so many models become dimensions at most; Bedrock has some 150, each under a few profile ids."""
+_STATUS_METRICS: Mapping[Status, str] = {
+    Status.CLIENT_ERROR: CLIENT_ERRORS,
+    Status.SERVER_ERROR: SERVER_ERRORS,
+    Status.THROTTLED: THROTTLES,
+    Status.DENIED: DENIED,
+}
+
+_NOTHING = frozenset({"0.000", "-0.000"})
+_BOOLEAN = {True: "true", False: "false"}
 
 _encode = JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -108,9 +110,8 @@ class Emf:
     Args:
         namespace: The CloudWatch namespace.
         service: The value of the ``Service`` dimension: the stack's name.
-        use_cases: The registered use cases; others are counted under ``other``.
-        models: The registered model ids; None registers every model as soon as Bedrock has run it once, so that an id
-            that somebody made up never becomes a paid series.
+        use_cases: The registered use cases, see `Dimensions`.
+        models: The registered models, or None, see `Dimensions`.
         version: The version of the code, a property.
     """
 
@@ -118,52 +119,22 @@ class Emf:
         self, *, namespace: str, service: str, use_cases: frozenset[str], models: frozenset[str] | None, version: str
     ) -> None:
         self._namespace = namespace
-        self._service = service
-        self._use_cases = use_cases
-        self._models = models
-        self._accepted_models: set[str] = set()
-        self._version = version
+        self._dimensions = Dimensions(use_cases=use_cases, models=models)
+        self._own = f'"{SERVICE}":{_quote(service)},"version":{_quote(version)}'
 
     def line(self, record: Record) -> str:
         """Encode one record: a JSON object on one line, without the line end."""
-        metrics = {name: +value for name, value in _metrics(record).items() if value}  # + turns True into 1
-        root: dict[str, Any] = {
-            USE_CASE: self._use_case(record),
-            MODEL_ID: self._model(record),
-            SERVICE: self._service,
-            **metrics,
-            **_properties(record),
-            "version": self._version,
-        }
-        timestamp = int(record.call.received_at.timestamp() * 1000 + (record.outcome.duration_ms or 0))
-        directives = _directives(self._namespace, tuple(metrics))
-        return f'{{"_aws":{{"Timestamp":{timestamp},"CloudWatchMetrics":{directives}}},{_encode(root)[1:]}'
-
-    def _use_case(self, record: Record) -> str:
-        name = record.call.use_case
-        return name if name in self._use_cases and _is_dimension_value(name) else OTHER
-
-    def _model(self, record: Record) -> str:
-        model = record.call.model
-        if model is None:
-            return OTHER
-        if self._models is not None:
-            known = model.id in self._models or model.base in self._models
-        else:
-            known = model.base is not None and self._is_real(model.id, record)
-        return model.id if known and _is_dimension_value(model.id) else OTHER
-
-    def _is_real(self, model_id: str, record: Record) -> bool:
-        """Tell whether a model of this id ever worked; a throttled call or an outage proves nothing."""
-        status = record.outcome.bedrock_status
-        worked = status is not None and (status < _FIRST_ERROR or status in _ACCEPTED)
-        if worked and len(self._accepted_models) < _MAX_ACCEPTED_MODELS:
-            self._accepted_models.add(model_id)
-        return model_id in self._accepted_models
-
-
-def _is_dimension_value(value: str) -> bool:
-    return _DIMENSION_VALUE.fullmatch(value) is not None
+        call = record.call
+        duration = _fixed(record.outcome.duration_ms)
+        metrics = _metrics(record, duration)
+        ended = int(call.received_at.timestamp() * 1000 + (record.outcome.duration_ms or 0))
+        same = _same_for_many(call.operation, call.model, call.use_case, call.tags.get("team"), call.tags.get("key_id"))
+        return (
+            f'{{"_aws":{{"Timestamp":{ended},"CloudWatchMetrics":{_directives(self._namespace, tuple(metrics))}}},'
+            f'"{USE_CASE}":{_quote(self._dimensions.use_case(record))},"{MODEL_ID}":{_quote(self._dimensions.model(record))},'
+            f"{self._own}"
+            f"{_numbers(metrics)}{same},{_properties(record, duration)}}}"
+        )
 
 
 def _accepted(record: Record) -> bool:
@@ -174,40 +145,54 @@ def _accepted(record: Record) -> bool:
     return status < _FIRST_ERROR or status >= _FIRST_SERVER_ERROR or status in _ACCEPTED
 
 
-def _metrics(record: Record) -> dict[str, float | None]:
-    """Give every metric of a record; the zero and unknown ones are still among them."""
-    outcome, status = record.outcome, record.outcome.status
-    free = record.call.operation is Operation.COUNT_TOKENS
-    return {
-        INVOCATIONS: _accepted(record) and not free,
-        **_token_metrics(record),
-        CLIENT_ERRORS: status is Status.CLIENT_ERROR,
-        SERVER_ERRORS: status is Status.SERVER_ERROR,
-        THROTTLES: status is Status.THROTTLED,
-        DENIED: status is Status.DENIED,
-        DISAGREEMENT: record.disagreement,
-        LATENCY: _milliseconds(outcome.duration_ms) if status is Status.OK and not free else None,
-        TIME_TO_FIRST_TOKEN: _milliseconds(outcome.first_byte_ms) if record.call.streaming else None,
-        OUTPUT_SPEED: _output_speed(record) if record.call.streaming else None,
-        OVERHEAD: _milliseconds(outcome.overhead_ms),
-        COLD_START: record.cold_start,
-        FAULTS: len(record.faults),
-    }
+def _metrics(record: Record, duration: str | None) -> dict[str, float | str]:
+    """Give the metrics of a record that are neither zero nor unknown."""
+    call, outcome = record.call, record.outcome
+    free = call.operation is Operation.COUNT_TOKENS
+    found: dict[str, float | str] = {}
+    if not free and _accepted(record):
+        found[INVOCATIONS] = 1
+    if record.usage is not None:
+        _add_volume(found, record.usage, record.cost)
+    if outcome.status in _STATUS_METRICS:
+        found[_STATUS_METRICS[outcome.status]] = 1
+    elif not free and duration:
+        found[LATENCY] = duration
+    if record.disagreement:
+        found[DISAGREEMENT] = 1
+    if call.streaming:
+        _add_stream_speed(found, record)
+    if overhead := _fixed(outcome.overhead_ms):
+        found[OVERHEAD] = overhead
+    if record.cold_start:
+        found[COLD_START] = 1
+    if record.faults:
+        found[FAULTS] = len(record.faults)
+    return found
 
 
-def _token_metrics(record: Record) -> dict[str, float | None]:
-    usage = record.usage
-    if usage is None:
-        return {}
-    return {
-        INPUT_TOKENS: usage.input,
-        OUTPUT_TOKENS: usage.output,
-        CACHE_READ_TOKENS: usage.cache_read,
-        CACHE_WRITE_TOKENS: usage.cache_write,
-        COST: None if record.cost is None else float(record.cost),
-        ESTIMATED: usage.source is UsageSource.ESTIMATE,
-        UNPRICED: record.cost is None,
-    }
+def _add_volume(found: dict[str, float | str], usage: Usage, cost: Decimal | None) -> None:
+    if usage.input:
+        found[INPUT_TOKENS] = usage.input
+    if usage.output:
+        found[OUTPUT_TOKENS] = usage.output
+    if usage.cache_read:
+        found[CACHE_READ_TOKENS] = usage.cache_read
+    if cache_write := usage.cache_write:
+        found[CACHE_WRITE_TOKENS] = cache_write
+    if usage.source is UsageSource.ESTIMATE:
+        found[ESTIMATED] = 1
+    if cost is None:
+        found[UNPRICED] = 1
+    elif cost:
+        found[COST] = float(cost)
+
+
+def _add_stream_speed(found: dict[str, float | str], record: Record) -> None:
+    if first := _fixed(record.outcome.first_byte_ms):
+        found[TIME_TO_FIRST_TOKEN] = first
+    if speed := _fixed(_output_speed(record)):
+        found[OUTPUT_SPEED] = speed
 
 
 def _output_speed(record: Record) -> float | None:
@@ -215,58 +200,77 @@ def _output_speed(record: Record) -> float | None:
     if not output or outcome.duration_ms is None or outcome.first_byte_ms is None:
         return None
     seconds = (outcome.duration_ms - outcome.first_byte_ms) / 1000
-    return round(output / seconds, 3) if seconds > 0 else None
+    return output / seconds if seconds > 0 else None
 
 
-def _milliseconds(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+def _fixed(value: float | None) -> str | None:
+    """Write a measured value with three decimals; None for what is unknown or rounds to nothing."""
+    # The shortest exact text of a float takes three times as long to find.
+    text = None if value is None else f"{value:.3f}"
+    return None if text in _NOTHING else text
 
 
-def _properties(record: Record) -> dict[str, Any]:
-    """Give every property that is known. An unknown one is absent: Logs Insights then says so, and no one reads a 0."""
+def _properties(record: Record, duration: str | None) -> str:
+    """Encode the properties that differ from call to call; those that every call has are written out for speed."""
     call, usage, outcome = record.call, record.usage, record.outcome
-    model = call.model
-    known: dict[str, Any] = {
-        "request_id": call.id,
+    always = (
+        f'"request_id":{_quote(call.id)},"input_bytes":{call.input_bytes},"streaming":{_BOOLEAN[call.streaming]},'
+        f'"status":"{outcome.status}","ending":"{outcome.ending}","certainty":"{outcome.certainty}"'
+    )
+    texts = {
         "bedrock_request_id": outcome.upstream_request_id,
-        "use_case": call.use_case,
-        "team": call.tags.get("team"),
-        "key_id": call.tags.get("key_id"),
-        "operation": call.operation.value,
-        "model_id": model and model.raw,
-        "model_base": model and model.base,
-        "model_profile": model and model.profile,
-        "model_scope": model and model.scope,
-        "region": model and model.region,
         "tier": call.tier,
-        "streaming": call.streaming,
-        "client_attempt": call.attempt,
-        "sdk_attempts": outcome.attempts,
-        "input_bytes": call.input_bytes,
-        "max_output_tokens": call.max_output_tokens,
-        "status": outcome.status.value,
-        "ending": outcome.ending.value,
-        "http_status": outcome.http_status,
-        "bedrock_status": outcome.bedrock_status if outcome.bedrock_status != outcome.http_status else None,
         "error_code": outcome.error_code,
         "stop_reason": outcome.stop_reason,
-        "duration_ms": _milliseconds(outcome.duration_ms),
-        "bedrock_latency_ms": outcome.upstream_latency_ms,
-        "certainty": outcome.certainty.value,
         "cost_usd": None if record.cost is None else str(record.cost),
-        "meter_faults": list(record.faults) or None,
+        "usage_source": None if usage is None else usage.source,
+    }
+    numbers: dict[str, float | str | None] = {
+        "client_attempt": call.attempt,
+        "sdk_attempts": outcome.attempts,
+        "max_output_tokens": call.max_output_tokens,
+        "http_status": outcome.http_status,
+        "bedrock_status": outcome.bedrock_status if outcome.bedrock_status != outcome.http_status else None,
+        "duration_ms": duration,
+        "bedrock_latency_ms": outcome.upstream_latency_ms,
     }
     if usage is not None:
-        known |= {
-            "input_tokens": usage.input,
-            "output_tokens": usage.output,
-            "cache_read_tokens": usage.cache_read,
-            "cache_write_5m_tokens": usage.cache_write_5m,
-            "cache_write_1h_tokens": usage.cache_write_1h,
-            "other_units": dict(usage.other) or None,
-            "usage_source": usage.source.value,
+        numbers["input_tokens"] = usage.input
+        numbers["output_tokens"] = usage.output
+        numbers["cache_read_tokens"] = usage.cache_read
+        numbers["cache_write_5m_tokens"] = usage.cache_write_5m
+        numbers["cache_write_1h_tokens"] = usage.cache_write_1h
+    others = f',"other_units":{_encode(dict(usage.other))}' if usage is not None and usage.other else ""
+    faults = f',"meter_faults":{_encode(record.faults)}' if record.faults else ""
+    return f"{always}{_texts(texts)}{_numbers(numbers)}{others}{faults}"
+
+
+@lru_cache(maxsize=4096)
+def _same_for_many(
+    operation: Operation, model: ModelRef | None, use_case: str | None, team: str | None, key_id: str | None
+) -> str:
+    """Encode the properties that many calls share. An unknown one is absent, so that no one reads a 0."""
+    shared = {"operation": operation, "use_case": use_case, "team": team, "key_id": key_id}
+    if model is not None:
+        shared |= {
+            "model_id": model.raw,
+            "model_base": model.base,
+            "model_profile": model.profile,
+            "model_scope": model.scope,
+            "region": model.region,
         }
-    return {name: value for name, value in known.items() if value is not None}
+    return _texts(shared)
+
+
+# The encoder of the json module takes longer to set up than a whole line takes to write this way.
+def _texts(properties: Mapping[str, str | None]) -> str:
+    """Encode text members of a JSON object, each with a comma before it; None stands for none."""
+    return "".join([f',"{name}":{_quote(value)}' for name, value in properties.items() if value is not None])
+
+
+def _numbers(properties: Mapping[str, float | str | None]) -> str:
+    """Encode the same of numbers, some written out already; what Python prints for a finite one is its JSON."""
+    return "".join([f',"{name}":{value}' for name, value in properties.items() if value is not None])
 
 
 @lru_cache(maxsize=1024)

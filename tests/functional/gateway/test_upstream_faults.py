@@ -92,7 +92,7 @@ def test_an_answer_that_breaks_off_is_an_error_with_what_was_counted(fault: Faul
         assert record.faults == ()
         if fault.head:
             assert has_counts(record)
-            assert record.outcome.http_status == 200
+            assert record.outcome.bedrock_status == 200
             assert record.outcome.certainty is Certainty.EXACT
         else:
             assert record.usage is None

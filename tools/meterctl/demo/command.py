@@ -21,6 +21,7 @@ from rich.table import Table
 from bedrock_meter import emf
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import Settings
+from bedrock_meter.dimensions import OTHER
 from gateway.app import build, handler_for
 from meterctl.demo import traffic
 from meterctl.demo.proof import BUCKETS, differences
@@ -137,7 +138,7 @@ def _show(console: Console, rows: Sequence[Row], errors: Mapping[str, int], seco
     console.print("\n[bold]Metered, from the EMF lines alone[/bold] (tokens; latency percentiles in ms)")
     console.print(table)
     seen = ", ".join(f"{count} {name}" for name, count in sorted(errors.items())) or "none"
-    console.print(f"{emf.OTHER}: an invented model id; Bedrock refused it, so it becomes no metric of its own.")
+    console.print(f"{OTHER}: an invented model id; Bedrock refused it, so it becomes no metric of its own.")
     console.print(f"The applications took {seconds:.1f} s. Errors left after boto3's own retries: {seen}.")
 
 
