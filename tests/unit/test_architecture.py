@@ -61,9 +61,9 @@ def test_every_public_name_says_what_it_is() -> None:
 
 
 def test_the_layer_folder_holds_only_the_package() -> None:
-    """Whatever sits in this folder is deployed."""
+    """What sits in this folder is deployed: the package, the wrapper beside it, and not the Makefile that lays them."""
     found = {path.name for path in LAYER.iterdir() if path.name != "__pycache__"}
-    assert found - {"requirements.txt"} == {"bedrock_meter"}
+    assert found == {"bedrock_meter", "bedrock-meter", "Makefile"}
     files = {path.suffix for path in (LAYER / "bedrock_meter").rglob("*") if path.is_file()}
     assert files - {".pyc"} <= {".py", ".typed", ".json"}
 

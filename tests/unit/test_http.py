@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.builders import PROPERTY
 
-from bedrock_meter.errors import AccessDenied, InvalidRequest, MeterError
+from bedrock_meter.errors import AccessDenied, InvalidRequest, MeterError, UpstreamTimeout
 from gateway.http import REQUEST_ID_HEADER, Request, Response, error_response, parse_event, render
 
 
@@ -51,6 +52,15 @@ def test_an_event_becomes_a_request() -> None:
         ({"requestContext": {}}, "id", "fallback"),
         ({"requestContext": {"requestId": ""}}, "id", "fallback"),
         ({"httpMethod": "post"}, "method", "POST"),
+        ({}, "query", ""),
+        ({"queryStringParameters": None, "multiValueQueryStringParameters": None}, "query", ""),
+        ({"queryStringParameters": {"maxResults": "5"}}, "query", "maxResults=5"),
+        (
+            {"queryStringParameters": {"a": "2"}, "multiValueQueryStringParameters": {"a": ["1", "2"], "b": [""]}},
+            "query",
+            "a=1&a=2&b=",
+        ),
+        ({"queryStringParameters": {"next token": "a+b/c=&ë"}}, "query", "next%20token=a%2Bb%2Fc%3D%26%C3%AB"),
         ({"multiValueHeaders": None}, "headers", {"content-type": "application/json"}),
         ({"multiValueHeaders": {}, "headers": None}, "headers", {}),
         ({"body": None}, "body", b""),
@@ -98,6 +108,39 @@ def test_a_refusal_looks_like_bedrocks_own() -> None:
         REQUEST_ID_HEADER: "req-1",
     }
     assert json.loads(b"".join(response.body)) == {"message": 'not "you"'}
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/model/m/invoke", None),
+        ("/openai/v1/responses", "timeout_error"),
+        ("/v1/chat/completions", "timeout_error"),
+        ("/anthropic/v1/messages", "timeout_error"),
+    ],
+)
+def test_a_timeout_is_not_repeated(path: str, kind: str | None) -> None:
+    """The SDKs that would send a 408 again are told not to: the model may still be at work, and that is billed."""
+    response = error_response(UpstreamTimeout("too late"), "req-1", path)
+    assert ("x-should-retry", "false") in response.headers
+    assert json.loads(b"".join(response.body)).get("error", {}).get("type") == kind
+
+
+def test_closing_an_answer() -> None:
+    """A body that can be closed is; a list of chunks needs nothing."""
+    closed = []
+
+    def body() -> Iterator[bytes]:
+        try:
+            yield b"a"
+        finally:
+            closed.append(True)
+
+    chunks = body()
+    next(chunks)
+    Response(status=200, headers=(), body=chunks).close()
+    Response(status=200, headers=(), body=[b"a"]).close()
+    assert closed == [True]
 
 
 @pytest.mark.parametrize(

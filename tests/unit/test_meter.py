@@ -67,6 +67,8 @@ def test_reading_a_chunk_is_overhead(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench()
 
     class SlowReader:
+        content_started = True
+
         def feed(self, chunk: bytes) -> None:
             del chunk
             bench.clock.advance(0.25)

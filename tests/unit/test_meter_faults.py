@@ -22,6 +22,8 @@ BODY = b'{"stop_reason":"end_turn","usage":{"input_tokens":10,"output_tokens":3}
 class BrokenReader:
     """A reader with a bug."""
 
+    content_started = False
+
     def __init__(self, *, feeds: bool) -> None:
         self._feeds = feeds
 

@@ -115,6 +115,11 @@ def test_policies_name_their_actions(template: Mapping[str, Any]) -> None:
         "bedrock:InvokeModel",
         "bedrock:InvokeModelWithResponseStream",
         "bedrock:CountTokens",
+        "bedrock:ApplyGuardrail",
+        "bedrock:InvokeGuardrailChecks",
+        "bedrock:GetAsyncInvoke",
+        "bedrock:ListAsyncInvokes",
+        "bedrock:GetInferenceProfile",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
         "xray:PutTraceSegments",
@@ -123,15 +128,17 @@ def test_policies_name_their_actions(template: Mapping[str, Any]) -> None:
 
 
 def test_policies_name_their_resources(template: Mapping[str, Any]) -> None:
-    """Only X-Ray, which has no resources to name, is granted on everything."""
+    """Only what has no resources to name is granted on everything."""
+    without_resources = {"bedrock:InvokeGuardrailChecks", "bedrock:ListAsyncInvokes"}
+    without_resources |= {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
     for statement in statements(template):
         if "*" in as_list(statement["Resource"]):
-            assert all(action.startswith("xray:") for action in as_list(statement["Action"]))
+            assert set(as_list(statement["Action"])) <= without_resources
 
 
 def test_bedrock_is_granted_on_models_and_profiles_only(template: Mapping[str, Any]) -> None:
-    """Without a list of its own a deployment may call foundation models, and profiles of its own account."""
-    (grant,) = [one for one in statements(template) if "bedrock:InvokeModel" in as_list(one["Action"])]
+    """Without a list of its own a deployment may call foundation models, and models and profiles of its own account."""
+    (grant,) = [one for one in statements(template) if "bedrock:CountTokens" in as_list(one["Action"])]
     condition, listed, default = grant["Resource"]["Fn::If"]
     assert (condition, listed) == ("HasModelArns", {"Ref": "AllowedModelArns"})
     prefix = "arn:${AWS::Partition}:bedrock:*:"
@@ -139,6 +146,11 @@ def test_bedrock_is_granted_on_models_and_profiles_only(template: Mapping[str, A
         f"{prefix}:foundation-model/*",
         f"{prefix}${{AWS::AccountId}}:inference-profile/*",
         f"{prefix}${{AWS::AccountId}}:application-inference-profile/*",
+        f"{prefix}${{AWS::AccountId}}:custom-model-deployment/*",
+        f"{prefix}${{AWS::AccountId}}:default-prompt-router/*",
+        f"{prefix}${{AWS::AccountId}}:imported-model/*",
+        f"{prefix}${{AWS::AccountId}}:prompt-router/*",
+        f"{prefix}${{AWS::AccountId}}:provisioned-model/*",
     ]
 
 
@@ -207,6 +219,7 @@ def test_the_address_range_cannot_be_the_whole_internet(template: Mapping[str, A
         ("arn:aws:bedrock:*::foundation-model/anthropic.claude-sonnet-4-5-20250929-v1:0", True),
         ("arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:inference-profile/us-gov.*", True),
         ("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/ab12cd34ef56", True),
+        ("arn:aws:bedrock:us-east-1:123456789012:imported-model/ab12cd34ef56", True),
         ("*", False),
         ("arn:aws:s3:::bucket/*", False),
         ("arn:aws:bedrock:us-east-1:123456789012:guardrail/ab12cd34ef56", False),
@@ -216,6 +229,46 @@ def test_only_models_and_profiles_can_be_allowed(template: Mapping[str, Any], gi
     """AllowedModelArns takes ARNs of foundation models and inference profiles and nothing wider."""
     pattern = template["Parameters"]["AllowedModelArns"]["AllowedPattern"]
     assert bool(re.fullmatch(pattern, given)) is fits
+
+
+def test_every_integration_streams(template: Mapping[str, Any]) -> None:
+    """Each method invokes the function by Lambda's streaming action, and lets an answer take 15 minutes.
+
+    One of the two without the other is a buffered integration, and nothing says so. What SAM makes of this file is
+    looked at in `make e2e`.
+    """
+    paths = template["Resources"]["Api"]["Properties"]["DefinitionBody"]["paths"]
+    (integration,) = [method["x-amazon-apigateway-integration"] for path in paths.values() for method in path.values()]
+    assert integration["type"] == "aws_proxy"
+    assert integration["responseTransferMode"] == "STREAM"
+    assert integration["timeoutInMillis"] == 900_000
+    assert integration["uri"]["Fn::Sub"].endswith(
+        ":lambda:path/2021-11-15/functions/${GatewayFunction.Arn}/response-streaming-invocations"
+    )
+
+
+def test_the_function_may_run_as_long_as_a_stream(template: Mapping[str, Any]) -> None:
+    """By default the function runs as long as API Gateway streams; it stops reading a silent Bedrock before that."""
+    parameter = template["Parameters"]["TimeoutSeconds"]
+    assert parameter["Default"] == parameter["MaxValue"] == 900
+    assert template["Resources"]["GatewayFunction"]["Properties"]["Timeout"] == {"Ref": "TimeoutSeconds"}
+    assert Settings().read_timeout_seconds < parameter["Default"]
+
+
+def test_request_bodies_arrive_as_text(template: Mapping[str, Any]) -> None:
+    """The API has no binary media types: streamed answers need none, and base64 would leave room for smaller bodies."""
+    assert "BinaryMediaTypes" not in template["Resources"]["Api"]["Properties"]
+
+
+def test_the_wrapper_of_the_function_is_in_its_package(template: Mapping[str, Any]) -> None:
+    """The wrapper that Lambda is told to start lies in the code of the function, and is an executable shell script."""
+    function = template["Resources"]["GatewayFunction"]["Properties"]
+    wrapper = function["Environment"]["Variables"]["AWS_LAMBDA_EXEC_WRAPPER"]
+    file = REPOSITORY / function["CodeUri"] / wrapper.removeprefix("/var/task/")
+    assert wrapper.startswith("/var/task/")
+    assert file.stat().st_mode & 0o111 == 0o111
+    assert file.read_bytes().startswith(b"#!/bin/sh\n")
+    assert b"\r" not in file.read_bytes()
 
 
 def test_errors_of_api_gateway_name_their_exception(template: Mapping[str, Any]) -> None:

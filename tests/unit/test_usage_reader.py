@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.builders import PROPERTY, a_call, a_model
+from tests.builders import NOON, PROPERTY, a_call, a_model
 
-import bedrock_meter.usage
 from bedrock_meter.domain import MAX_COUNT, Family, Operation, UsageSource
-from bedrock_meter.usage import ANSWER_NOT_JSON, ANSWER_TOO_LARGE, Reading, merge, reader_for
+from bedrock_meter.request import describe, match
+from bedrock_meter.usage import Reading, buffered, reader_for
+from bedrock_meter.usage.buffered import ANSWER_NOT_JSON, ANSWER_TOO_LARGE
 from bedrock_meter.usage.counts import TOKEN_FIELDS, Counts
-from bedrock_meter.usage.families import UNKNOWN, shape_for
+from bedrock_meter.usage.families import ROWS
+from bedrock_meter.usage.reading import merge
 
 HEADERS = {"x-amzn-bedrock-input-token-count": "10", "x-amzn-bedrock-output-token-count": "3"}
 TITAN = "amazon.titan-text-express-v1"
@@ -51,7 +53,7 @@ def test_a_body_that_cannot_be_read_leaves_the_headers(body: bytes) -> None:
 
 def test_a_body_that_is_too_large_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound only the headers count, and bytes that follow do not bring the body back."""
-    monkeypatch.setattr(bedrock_meter.usage, "MAX_BODY", 40)
+    monkeypatch.setattr(buffered, "MAX_BODY", 40)
     whole = json.dumps({"usage": {"input_tokens": 1, "output_tokens": 2}}).encode()
     reader = reader_for(a_call(), 200, HEADERS)
     for part in (whole, b" ", whole):
@@ -65,7 +67,7 @@ def test_a_body_that_is_too_large_is_not_parsed(monkeypatch: pytest.MonkeyPatch)
 def test_a_body_at_the_bound_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound itself is allowed."""
     whole = json.dumps({"usage": {"input_tokens": 1, "output_tokens": 2}}).encode()
-    monkeypatch.setattr(bedrock_meter.usage, "MAX_BODY", len(whole))
+    monkeypatch.setattr(buffered, "MAX_BODY", len(whole))
     assert reading(whole).complete
 
 
@@ -107,15 +109,63 @@ def test_counts_that_are_absurd_in_sum_do_not_lose_the_others() -> None:
     assert not found.complete
 
 
-def test_counting_tokens_is_free() -> None:
-    """CountTokens has no usage, and that is known for certain."""
-    assert reading({"inputTokens": 37}, operation=Operation.COUNT_TOKENS) == Reading(complete=True)
+@pytest.mark.parametrize(
+    ("operation", "free"),
+    [
+        (Operation.COUNT_TOKENS, True),
+        (Operation.GET_ASYNC_INVOKE, True),
+        (Operation.LIST_ASYNC_INVOKES, True),
+        (Operation.START_ASYNC_INVOKE, False),
+    ],
+)
+def test_operations_without_counts(operation: Operation, free: bool) -> None:
+    """Counting and asking cost nothing, for certain; what an asynchronous call will cost, its start does not say."""
+    assert reading({"inputTokens": 37}, operation=operation) == Reading(complete=free)
 
 
-def test_an_unknown_family_is_read_from_the_headers_alone() -> None:
-    """A body that nobody described is not parsed, so that it cannot be a fault either."""
-    found = reading(b"\x89PNG", headers=HEADERS, model="stability.sd3-5-large-v1:0")
+def test_a_body_of_an_unknown_family_may_be_anything() -> None:
+    """Nobody said that it is JSON, so it is no fault when it is not; the headers count it."""
+    found = reading(b"\x89PNG", headers=HEADERS, model="newcomer.painter-v1:0")
     assert (found.complete, found.faults) == (True, ())
+
+
+@pytest.mark.parametrize(
+    "usage", [{"input_tokens": 1, "output_tokens": 2}, {"prompt_tokens": 1, "completion_tokens": 2}]
+)
+def test_a_body_of_an_unknown_family_is_known_by_its_counts(usage: dict[str, int]) -> None:
+    """An application profile hides its model, but not how that answers."""
+    found = reading({"usage": usage}, model="arn:aws:bedrock:us-east-1:1:application-inference-profile/a1b2")
+    assert found.usage is not None
+    assert (found.usage.input, found.usage.output) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("documents", "units", "complete"), [(None, 1, False), (2, 1, True), (100, 1, True), (101, 2, True), (250, 3, True)]
+)
+def test_rerank_is_billed_by_the_documents_of_its_request(documents: int | None, units: int, complete: bool) -> None:
+    """A search unit is a query with up to 100 documents; the answer alone, which may be shorter, is a lower bound."""
+    call = a_call(model=a_model("cohere.rerank-v3-5:0"), documents=documents)
+    reader = reader_for(call, 200, {})
+    reader.feed(b'{"results":[{"index":0},{"index":1}]}')
+    found = reader.result()
+    assert found.usage is not None
+    assert (found.usage.other, found.complete) == ({"search_units": units}, complete)
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "documents"),
+    [
+        ("cohere.rerank-v3-5:0", b'{"query":"q","documents":["a","b"],"top_n":1}', 2),
+        ("amazon.rerank-v1:0", b'{"query":"q","documents":[]}', 0),
+        ("cohere.rerank-v3-5:0", b'{"query":"q","documents":"a"}', None),
+        ("cohere.command-r-v1:0", b'{"message":"m","documents":[{"a":"b"}]}', None),
+    ],
+)
+def test_the_documents_of_a_rerank_request(model: str, body: bytes, documents: int | None) -> None:
+    """A rerank request says how many documents it sends; the documents of a chat are none of these."""
+    target = match("POST", f"/model/{model}/invoke")
+    call = describe(target, {}, body, call_id="1", received_at=NOON, tags={}, region=None)
+    assert call.documents == documents
 
 
 def test_a_call_without_a_model_is_read_from_the_headers_alone() -> None:
@@ -134,6 +184,11 @@ def test_a_call_without_a_model_is_read_from_the_headers_alone() -> None:
         ({}, {"__type": "ValidationException"}, "ValidationException"),
         ({}, {"__type": "a sentence that a caller wrote"}, None),
         ({}, {"__type": 7}, None),
+        ({}, {"error": {"type": "rate_limit_error", "code": None}}, "rate_limit_error"),
+        ({}, {"type": "error", "error": {"type": "not_found_error"}}, "not_found_error"),
+        ({}, {"error": {"code": 400, "type": "invalid_request_error"}}, "invalid_request_error"),
+        ({}, {"error": {"code": "a sentence that a caller wrote"}}, None),
+        ({}, {"error": "text"}, None),
         ({}, {"message": "m"}, None),
         ({}, b"<html>", None),
         ({}, b"", None),
@@ -216,7 +271,6 @@ def test_merged_buckets_add_up(billed: Counts, body: Counts) -> None:
         assert disagreement or first is None or second is None or first == second
 
 
-@pytest.mark.parametrize("operation", [Operation.COUNT_TOKENS, Operation.UNKNOWN])
-def test_an_operation_without_usage_has_no_row(operation: Operation) -> None:
-    """Nothing is read from the answer of an operation that the table does not know."""
-    assert shape_for(operation, Family.CLAUDE) is UNKNOWN
+def test_every_family_has_a_row() -> None:
+    """A family without a row could not be read."""
+    assert set(ROWS) == set(Family)

@@ -9,7 +9,7 @@ from tests.builders import PROPERTY
 
 from bedrock_meter.domain import MAX_COUNT
 from bedrock_meter.usage.counts import Counts
-from bedrock_meter.usage.families import CONVERSE, INVOKE_SHAPES, TITAN_TEXT
+from bedrock_meter.usage.families import CONVERSE, OPERATION_ROWS, ROWS, TITAN_TEXT
 from bedrock_meter.usage.shape import Body, Shape, path, paths, read
 
 json_values = st.recursive(
@@ -47,10 +47,11 @@ def test_a_wrong_path_does_not_compile(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "steps"),
     [
-        ("a", (("a", None, False),)),
-        ("a.b_c", (("a", None, False), ("b_c", None, False))),
-        ("a[].b", (("a", None, True), ("b", None, False))),
-        ("a[t=1h].b", (("a", ("t", "1h"), True), ("b", None, False))),
+        ("a", (("a", None, "key"),)),
+        ("a.b_c", (("a", None, "key"), ("b_c", None, "key"))),
+        ("a[].b", (("a", None, "each"), ("b", None, "key"))),
+        ("a[#]", (("a", None, "length"),)),
+        ("a[t=1h].b", (("a", ("t", "1h"), "each"), ("b", None, "key"))),
     ],
 )
 def test_a_path_compiles_to_its_steps(text: str, steps: tuple[Any, ...]) -> None:
@@ -131,7 +132,8 @@ def test_latency(value: object, latency: int | None, faults: list[str]) -> None:
 @PROPERTY
 def test_no_document_makes_a_row_raise(document: dict[str, Any]) -> None:
     """Every row reads every JSON object, and what it takes for a count is one."""
-    for shape in (CONVERSE, *INVOKE_SHAPES.values()):
+    rows = (*ROWS.values(), *OPERATION_ROWS.values())
+    for shape in {shape for row in rows for shape in (*row.bodies, *row.chunks)}:
         counts = read(shape, document).counts
         for name in ("input", "output", "cache_read", "cache_write", "cache_write_1h"):
             value = getattr(counts, name)

@@ -1,12 +1,14 @@
 """Exact token metering for Amazon Bedrock.
 
 ``instrument(client, use_case="…")`` meters a boto3 ``bedrock-runtime`` client: one EMF line per call on stdout, which
-CloudWatch turns into metrics. The other names are the parts for those who build their own door.
+CloudWatch turns into metrics. ``use_case("…")`` names what a block of code calls Bedrock for. The other names are the
+parts for those who build their own door.
 
 Importing this package does not import botocore.
 """
 
 from bedrock_meter.adapters.client import instrument
+from bedrock_meter.adapters.label import use_case
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import (
     Call,
@@ -47,4 +49,5 @@ __all__ = [
     "UsageSource",
     "__version__",
     "instrument",
+    "use_case",
 ]

@@ -97,8 +97,17 @@ class Settings:
             return self.upstream_url
         if not self.region:
             raise ConfigError("AWS_REGION", f"set a Region, or {UPSTREAM_URL}, so that there is a Bedrock to call")
-        suffix = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
-        return f"https://bedrock-runtime.{self.region}.{suffix}"
+        return _service_url("bedrock-runtime", self.region)
+
+
+def control_plane_url(region: str) -> str:
+    """Give the URL of Bedrock's control plane in a Region."""
+    return _service_url("bedrock", region)
+
+
+def _service_url(service: str, region: str) -> str:
+    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return f"https://{service}.{region}.{suffix}"
 
 
 def check_use_case(name: str, *, setting: str) -> None:

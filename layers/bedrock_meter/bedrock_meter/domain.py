@@ -44,13 +44,47 @@ class Operation(StrEnum):
 
 
 class Family(StrEnum):
-    """The model families whose request and answer bodies are known; `OTHER` is metered from Bedrock's headers alone."""
+    """The model families whose answer bodies are known; `OTHER` is everything else, which may look like any of them."""
 
     CLAUDE = "claude"
     NOVA = "nova"
+    NOVA_EMBEDDING = "nova-embedding"
+    NOVA_CANVAS = "nova-canvas"
+    NOVA_REEL = "nova-reel"
     TITAN_TEXT = "titan-text"
+    TITAN_EMBEDDING = "titan-embedding"
+    TITAN_IMAGE = "titan-image"
     LLAMA = "llama"
+    MISTRAL = "mistral"
+    COHERE_COMMAND = "cohere-command"
+    COHERE_EMBED = "cohere-embed"
+    RERANK = "rerank"
+    AI21 = "ai21"
+    DEEPSEEK = "deepseek"
+    QWEN = "qwen"
+    OPENAI = "openai"
+    WRITER = "writer"
+    OPEN_WEIGHT = "open-weight"  # Gemma, GLM, Grok, Kimi, MiniMax, Nemotron: they answer as OpenAI does
+    STABILITY = "stability"
+    LUMA = "luma"
+    PEGASUS = "pegasus"
+    MARENGO = "marengo"
     OTHER = "other"
+
+
+class ModelKind(StrEnum):
+    """What a model id stands for, which decides how Bedrock bills it: by token, or by the time that it is provided."""
+
+    FOUNDATION = "foundation"
+    PROFILE = "profile"  # a system-defined inference profile
+    APPLICATION_PROFILE = "application-profile"
+    PROVISIONED = "provisioned"  # bought throughput: billed by the hour
+    CUSTOM = "custom"  # a fine-tuned model or its deployment
+    IMPORTED = "imported"  # billed by the minute that it is loaded
+    PROMPT = "prompt"  # a managed prompt, which names its model itself
+    ROUTER = "router"  # a prompt router: the answer says which model it chose
+    MARKETPLACE = "marketplace"  # an endpoint of SageMaker: billed by the hour
+    UNKNOWN = "unknown"  # an ARN of another kind
 
 
 class Scope(StrEnum):
@@ -126,6 +160,8 @@ class ModelRef:
     """The Region named by the ARN, else the one that was called."""
     profile: str | None
     """The inference profile that was called: ``us.anthropic.…`` or an application profile's id; None without one."""
+    kind: ModelKind = ModelKind.FOUNDATION
+    """What the id stands for."""
 
     @property
     def id(self) -> str:
@@ -155,6 +191,8 @@ class Call:
     """Whether the answer arrives as a stream."""
     attempt: int | None = None
     """Which attempt of its SDK this request is, from 1; None when the SDK does not say."""
+    documents: int | None = None
+    """How many documents a rerank request sends: Bedrock bills by their number and does not repeat it; else None."""
     received_at: datetime
     """When the request arrived; aware, UTC."""
 
@@ -189,7 +227,7 @@ class Usage:
     cache_write_1h: int | None = None
     """Input tokens written to the cache for 1 hour."""
     other: Mapping[str, int] = _NO_UNITS
-    """Units that are not tokens, by name: images, search units, text units."""
+    """Units that are not tokens, by name: ``images``, ``search_units``, ``content_policy_units``, …"""
     source: UsageSource
     """Who gave the counts."""
 
@@ -228,7 +266,7 @@ class Outcome:
     duration_ms: float | None = None
     """From sending the request to the last byte of the answer; None for a call that was never sent."""
     first_byte_ms: float | None = None
-    """From sending the request to the first byte of the answer's body."""
+    """From sending the request to the first byte of the answer's body; on a stream, to the answer's first piece."""
     overhead_ms: float = 0.0
     """Our own time: before the request was sent, for each chunk, and to close the books; never the wait for Bedrock."""
     certainty: Certainty
@@ -239,6 +277,8 @@ class Outcome:
     """The latency that Bedrock itself reports."""
     attempts: int | None = None
     """How many requests the SDK sent for this call, where the door can see it."""
+    invoked_model: str | None = None
+    """The model that a prompt router chose; None without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,6 +91,13 @@ DIRECTIVES: Mapping[str, Directive] = {
 _ACCEPTED = frozenset({408, 424})
 _FIRST_ERROR, _FIRST_SERVER_ERROR = 400, 500
 
+# The operations that AWS/Bedrock counts as invocations of a model. Guardrails have a namespace of their own, and what
+# only counts, asks or lists runs no model.
+_INVOCATIONS = frozenset(
+    {Operation.INVOKE_MODEL, Operation.INVOKE_MODEL_STREAM, Operation.CONVERSE, Operation.CONVERSE_STREAM}
+    | {Operation.START_ASYNC_INVOKE, Operation.CHAT_COMPLETIONS, Operation.RESPONSES, Operation.MESSAGES}
+)
+
 _STATUS_METRICS: Mapping[Status, str] = {
     Status.CLIENT_ERROR: CLIENT_ERRORS,
     Status.SERVER_ERROR: SERVER_ERRORS,
@@ -148,15 +155,15 @@ def _accepted(record: Record) -> bool:
 def _metrics(record: Record, duration: str | None) -> dict[str, float | str]:
     """Give the metrics of a record that are neither zero nor unknown."""
     call, outcome = record.call, record.outcome
-    free = call.operation is Operation.COUNT_TOKENS
+    invocation = call.operation in _INVOCATIONS
     found: dict[str, float | str] = {}
-    if not free and _accepted(record):
+    if invocation and _accepted(record):
         found[INVOCATIONS] = 1
     if record.usage is not None:
         _add_volume(found, record.usage, record.cost)
     if outcome.status in _STATUS_METRICS:
         found[_STATUS_METRICS[outcome.status]] = 1
-    elif not free and duration:
+    elif invocation and duration:
         found[LATENCY] = duration
     if record.disagreement:
         found[DISAGREEMENT] = 1
@@ -223,6 +230,7 @@ def _properties(record: Record, duration: str | None) -> str:
         "error_code": outcome.error_code,
         "stop_reason": outcome.stop_reason,
         "cost_usd": None if record.cost is None else str(record.cost),
+        "invoked_model": outcome.invoked_model,
         "usage_source": None if usage is None else usage.source,
     }
     numbers: dict[str, float | str | None] = {

@@ -10,15 +10,19 @@ answer never depends on them.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bedrock_meter.domain import Call, Certainty, Ending, Outcome, Record, Status
 from bedrock_meter.errors import Refusal
-from bedrock_meter.ports import Clock, FaultLog, Sink
-from bedrock_meter.usage import ANSWER_NOT_JSON, Reading, UsageReader, reader_for
+from bedrock_meter.ports import Clock, FaultLog, ModelResolver, Sink
+from bedrock_meter.usage import Reading, UsageReader, reader_for
+from bedrock_meter.usage.buffered import ANSWER_NOT_JSON
 from bedrock_meter.usage.headers import REQUEST_ID
 
 READER_FAULT = "reader_fault"
 SINK_FAULT = "sink_fault"
+CUT_SHORT = "stream_cut_short"
+"""A stream ended in the middle of a message although the transport saw it end well."""
 
 # Statuses by which Bedrock says that it did not process the request at all, so that nothing can have been consumed.
 _NOT_PROCESSED = frozenset({400, 401, 403, 404, 413, 429})
@@ -35,10 +39,20 @@ class Meter:
         clock: The time.
         faults: Where the meter's own failures are reported.
         cold_start: Whether the first record is the first of its process.
+        models: Who knows the models behind opaque ARNs; None leaves them opaque.
     """
 
-    def __init__(self, *, sink: Sink, clock: Clock, faults: FaultLog, cold_start: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        sink: Sink,
+        clock: Clock,
+        faults: FaultLog,
+        cold_start: bool = True,
+        models: ModelResolver | None = None,
+    ) -> None:
         self._sink = sink
+        self._models = models
         self._clock = clock
         self._faults = faults
         # Taken by the first record that closes; a list because pop() is atomic.
@@ -54,7 +68,13 @@ class Meter:
             started: The clock's ``monotonic()`` when the request arrived, if that was earlier than now; the time
                 between is our own and counts as overhead.
         """
-        return Session(self, call, self._clock.monotonic() if started is None else started)
+        return Session(self, self.resolved(call), self._clock.monotonic() if started is None else started)
+
+    def resolved(self, call: Call) -> Call:
+        """Give the call with its model resolved, as far as that is known by now."""
+        if self._models is None or call.model is None or call.model.base is not None:
+            return call
+        return replace(call, model=self._models.find(call.model))
 
     def monotonic(self) -> float:
         """Give the clock's reading, for sessions and for transports that arrive before their session."""
@@ -122,6 +142,7 @@ class Session:
         self._http_status = http_status
         self._headers = headers
         try:
+            self.call = self._meter.resolved(self.call)
             self._reader = reader_for(self.call, http_status, headers)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not reach the transport
             self._fault(READER_FAULT, error)
@@ -129,11 +150,11 @@ class Session:
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the answer's body, exactly as they arrived."""
         entered = self._meter.monotonic()
-        if self._first_byte is None:
-            self._first_byte = entered
         if self._reader is not None:
             try:
                 self._reader.feed(chunk)
+                if self._first_byte is None and self._reader.content_started:
+                    self._first_byte = entered
             except Exception as error:  # noqa: BLE001 - the same
                 self._reader = None
                 self._fault(READER_FAULT, error)
@@ -156,11 +177,13 @@ class Session:
             return None
         entered = self._meter.monotonic()
         reading = self._read()
+        whole = ending is Ending.COMPLETE
         # An answer that broke off is no JSON for a reason that the ending already tells.
-        unread = () if ending is Ending.COMPLETE else (ANSWER_NOT_JSON,)
-        faults = *self._faults, *(fault for fault in reading.faults if fault not in unread), *self._meter.take_carried()
+        found = (fault for fault in reading.faults if whole or fault != ANSWER_NOT_JSON)
+        cut_short = (CUT_SHORT,) if whole and reading.cut else ()
+        faults = *self._faults, *found, *cut_short, *self._meter.take_carried()
         record = Record(
-            call=self.call,
+            call=self._meter.resolved(self.call),
             usage=reading.usage,
             outcome=self._outcome(ending, reading, answered, attempts, entered),
             disagreement=reading.disagreement,
@@ -186,7 +209,7 @@ class Session:
         error_code = reading.error_code or (answered.code if answered else None)
         prepared = (ended if self._sent is None else self._sent) - self._started
         return Outcome(
-            status=_status(ending, http_status, error_code),
+            status=_status(ending, reading.error_status or http_status, error_code),
             ending=ending,
             http_status=http_status,
             bedrock_status=self._http_status,
@@ -199,6 +222,7 @@ class Session:
             upstream_request_id=self._headers.get(REQUEST_ID),
             upstream_latency_ms=reading.latency_ms,
             attempts=attempts,
+            invoked_model=reading.invoked_model,
         )
 
     def _fault(self, code: str, error: BaseException) -> None:
@@ -223,6 +247,11 @@ def _status(ending: Ending, http_status: int | None, error_code: str | None) -> 
 
 
 def _certainty(ending: Ending, reading: Reading, http_status: int | None) -> Certainty:
-    if ending is Ending.REFUSED or reading.complete or http_status in _NOT_PROCESSED:
+    if ending is Ending.REFUSED or http_status in _NOT_PROCESSED:
+        return Certainty.EXACT
+    whole = ending is Ending.COMPLETE
+    if whole and reading.cut:
+        return Certainty.AT_LEAST if reading.usage else Certainty.UNKNOWN
+    if reading.complete or (whole and reading.complete_if_whole):
         return Certainty.EXACT
     return Certainty.UNKNOWN if reading.usage is None else Certainty.AT_LEAST

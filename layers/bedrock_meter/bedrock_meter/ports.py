@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
-from bedrock_meter.domain import Record
+from bedrock_meter.domain import ModelRef, Record
 
 
 class Sink(Protocol):
@@ -21,6 +21,13 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Give seconds from an arbitrary start, never running backwards."""
+
+
+class ModelResolver(Protocol):
+    """Who knows what model is behind an opaque ARN."""
+
+    def find(self, model: ModelRef) -> ModelRef:
+        """Give the model with what is known of it by now. Must neither wait nor raise; it may begin to find out."""
 
 
 class FaultLog(Protocol):

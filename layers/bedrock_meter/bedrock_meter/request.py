@@ -3,9 +3,9 @@
 Both doors come through here: the gateway with what arrived over HTTP, the layer with what botocore is about to send.
 The routes are a closed list; what stands in no row is refused, because what cannot be metered must not pass.
 
-Paths are read raw, and the model segment is percent-decoded exactly once: boto3 sends ``…-v1%3A0``, the Anthropic SDK
-sends ``…-v1:0``, and both encode the slash of an ARN. A front that decodes the slash too (``sam local start-api``,
-API Gateway HTTP APIs) is repaired by matching the model greedily up to the last segment.
+Paths are read raw, and their variable segments are percent-decoded exactly once: boto3 sends ``…-v1%3A0``, the
+Anthropic SDK sends ``…-v1:0``, and both encode the slash of an ARN. A front that decodes the slash too (``sam local
+start-api``, API Gateway HTTP APIs) is repaired by matching the segment greedily up to the next fixed one.
 """
 
 import json
@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
-from bedrock_meter.domain import MAX_COUNT, Call, Family, Operation
+from bedrock_meter.domain import MAX_COUNT, Call, Family, ModelRef, Operation
 from bedrock_meter.errors import InvalidRequest, UnknownOperation
 from bedrock_meter.modelid import MAX_MODEL_ID, parse
 
@@ -28,39 +28,101 @@ class Target:
 
     operation: Operation
     """The operation that the route stands for."""
-    model: str
-    """The model id or ARN, percent-decoded once."""
+    model: str | None
+    """The model id or ARN in the path, percent-decoded once; None where the route has none."""
     path: str
-    """The path to send to Bedrock: the caller's own bytes, with a stray slash of the model id encoded again."""
+    """The path to send to Bedrock: the caller's own bytes, with a stray slash of an id encoded again."""
 
 
 # The last path segment of `POST /model/{modelId}/…` by operation
 # (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html).
 MODEL_ROUTES: Mapping[str, Operation] = MappingProxyType(
     {
+        "invoke-with-response-stream": Operation.INVOKE_MODEL_STREAM,
         "invoke": Operation.INVOKE_MODEL,
+        "converse-stream": Operation.CONVERSE_STREAM,
         "converse": Operation.CONVERSE,
         "count-tokens": Operation.COUNT_TOKENS,
     }
 )
-_MODEL_PATH = re.compile(rf"/model/(?P<model>(?:(?![?#])[!-~])+)/(?P<verb>{'|'.join(MODEL_ROUTES)})")
-ROUTES_TEXT = "POST /model/{modelId}/" + "|".join(MODEL_ROUTES)
+
+# The routes without a variable part. AWS prints the OpenAI-compatible ones with and without /openai, and which is right
+# depends on the model and the endpoint, so both go on as they are
+# (https://docs.aws.amazon.com/bedrock/latest/userguide/inference-chat-completions.html).
+FIXED_ROUTES: Mapping[tuple[str, str], Operation] = MappingProxyType(
+    {
+        ("POST", "/guardrail-checks/invoke"): Operation.INVOKE_GUARDRAIL_CHECKS,
+        ("POST", "/async-invoke"): Operation.START_ASYNC_INVOKE,
+        ("GET", "/async-invoke"): Operation.LIST_ASYNC_INVOKES,
+        ("POST", "/openai/v1/chat/completions"): Operation.CHAT_COMPLETIONS,
+        ("POST", "/v1/chat/completions"): Operation.CHAT_COMPLETIONS,
+        ("POST", "/openai/v1/responses"): Operation.RESPONSES,
+        ("POST", "/v1/responses"): Operation.RESPONSES,
+        ("POST", "/anthropic/v1/messages"): Operation.MESSAGES,
+        ("POST", "/v1/messages"): Operation.MESSAGES,
+    }
+)
+# No endpoint of AWS has this path; it is what Anthropic's SDK asks for when its base URL is the gateway's own.
+_CANONICAL: Mapping[str, str] = MappingProxyType({"/v1/messages": "/anthropic/v1/messages"})
+
+_ANY = r"(?:(?![?#])[!-~])+"  # of a path, slashes included
+_MODEL_PATH = re.compile(rf"/model/(?P<model>{_ANY})/(?P<verb>{'|'.join(MODEL_ROUTES)})")
+_OTHER_PATHS: tuple[tuple[str, re.Pattern[str], str, Operation], ...] = (
+    (
+        "POST",
+        re.compile(rf"/guardrail/({_ANY})/version/((?:(?![/?#])[!-~])+)/apply"),
+        "/guardrail/{}/version/{}/apply",
+        Operation.APPLY_GUARDRAIL,
+    ),
+    ("GET", re.compile(rf"/async-invoke/({_ANY})"), "/async-invoke/{}", Operation.GET_ASYNC_INVOKE),
+)
+_BIDIRECTIONAL = re.compile(rf"/model/{_ANY}/invoke-with-bidirectional-stream")
+ROUTES_TEXT = ", ".join(
+    (
+        "POST /model/{modelId}/" + "|".join(MODEL_ROUTES),
+        "POST /guardrail/{id}/version/{version}/apply",
+        *(f"{method} {path}" for method, path in FIXED_ROUTES),
+        "GET /async-invoke/{invocationArn}",
+    )
+)
 
 # Where a request states its own bound on the output, by operation. An InvokeModel body follows its model family; the
 # names do not collide, so the first one that is there counts.
+_INVOKE_BOUNDS = (
+    ("max_tokens",),
+    ("inferenceConfig", "maxTokens"),
+    ("inferenceConfig", "max_new_tokens"),
+    ("max_gen_len",),
+    ("textGenerationConfig", "maxTokenCount"),
+    ("max_completion_tokens",),
+    ("max_tokens_to_sample",),
+    ("maxTokens",),
+    ("maxOutputTokens",),
+)
+_CONVERSE_BOUNDS = (("inferenceConfig", "maxTokens"),)
 _OUTPUT_BOUNDS: Mapping[Operation, tuple[tuple[str, ...], ...]] = MappingProxyType(
     {
-        Operation.CONVERSE: (("inferenceConfig", "maxTokens"),),
-        Operation.INVOKE_MODEL: (
-            ("max_tokens",),
-            ("inferenceConfig", "maxTokens"),
-            ("inferenceConfig", "max_new_tokens"),
-            ("max_gen_len",),
-            ("textGenerationConfig", "maxTokenCount"),
-            ("max_completion_tokens",),
-        ),
+        Operation.CONVERSE: _CONVERSE_BOUNDS,
+        Operation.CONVERSE_STREAM: _CONVERSE_BOUNDS,
+        Operation.INVOKE_MODEL: _INVOKE_BOUNDS,
+        Operation.INVOKE_MODEL_STREAM: _INVOKE_BOUNDS,
+        Operation.CHAT_COMPLETIONS: (("max_completion_tokens",), ("max_tokens",)),
+        Operation.RESPONSES: (("max_output_tokens",),),
+        Operation.MESSAGES: (("max_tokens",),),
     }
 )
+_MODEL_MEMBER: Mapping[Operation, str] = MappingProxyType(
+    {
+        Operation.START_ASYNC_INVOKE: "modelId",
+        Operation.CHAT_COMPLETIONS: "model",
+        Operation.RESPONSES: "model",
+        Operation.MESSAGES: "model",
+    }
+)
+_STREAMS = frozenset({Operation.INVOKE_MODEL_STREAM, Operation.CONVERSE_STREAM})
+_MAY_STREAM = frozenset({Operation.CHAT_COMPLETIONS, Operation.RESPONSES, Operation.MESSAGES})
+_ANY_BODY = frozenset({Operation.INVOKE_MODEL, Operation.INVOKE_MODEL_STREAM})
+_NO_BODY = frozenset({Operation.GET_ASYNC_INVOKE, Operation.LIST_ASYNC_INVOKES})
 _SDK_ATTEMPT = re.compile(r"attempt=(\d{1,4})")
 
 
@@ -75,21 +137,41 @@ def match(method: str, path: str) -> Target:
         UnknownOperation: No row fits.
         InvalidRequest: The model id is longer than Bedrock accepts.
     """
-    found = _MODEL_PATH.fullmatch(path)
-    if method != "POST" or found is None or unquote(found["model"]) in {".", ".."}:
+    found = _MODEL_PATH.fullmatch(path) if method == "POST" else None
+    if found is not None and not _climbs(found["model"]):
+        return _model_target(found["model"], found["verb"])
+    operation = FIXED_ROUTES.get((method, path))
+    if operation is not None:
+        return Target(operation=operation, model=None, path=_CANONICAL.get(path, path))
+    for row_method, pattern, template, row_operation in _OTHER_PATHS:
+        found = pattern.fullmatch(path) if method == row_method else None
+        if found is not None and not any(map(_climbs, found.groups())):
+            return Target(operation=row_operation, model=None, path=template.format(*map(_segment, found.groups())))
+    if _BIDIRECTIONAL.fullmatch(path):
         raise UnknownOperation(
-            f"The gateway has no route {method[:16]} {path[:200]!r}, so it would not be metered and is not forwarded. "
-            f"Routes: {ROUTES_TEXT}, GET /healthz."
+            "InvokeModelWithBidirectionalStream needs HTTP/2 with both directions open at once, and neither API "
+            "Gateway nor a Lambda function can carry that, so the gateway does not forward it. Call Bedrock itself."
         )
-    segment, verb = found["model"], found["verb"]
+    raise UnknownOperation(
+        f"The gateway has no route {method[:16]} {path[:200]!r}, so it would not be metered and is not forwarded. "
+        f"Routes: {ROUTES_TEXT}, GET /healthz."
+    )
+
+
+def _model_target(segment: str, verb: str) -> Target:
     model = unquote(segment)
     if len(model) > MAX_MODEL_ID:
         raise InvalidRequest(f"The model id has {len(model)} characters; Bedrock accepts at most {MAX_MODEL_ID}.")
-    return Target(
-        operation=MODEL_ROUTES[verb],
-        model=model,
-        path=f"/model/{segment.replace('/', '%2F')}/{verb}",
-    )
+    return Target(operation=MODEL_ROUTES[verb], model=model, path=f"/model/{_segment(segment)}/{verb}")
+
+
+def _climbs(segment: str) -> bool:
+    """Tell whether a segment is one that whoever normalises the path would take away."""
+    return unquote(segment) in {".", ".."}
+
+
+def _segment(raw: str) -> str:
+    return raw.replace("/", "%2F")
 
 
 def describe(
@@ -116,27 +198,36 @@ def describe(
         strict: Refuse a body that Bedrock would not understand; the layer, which only watches, does not.
 
     Raises:
-        InvalidRequest: The body is not a JSON object although this operation and family need one.
+        InvalidRequest: The body is not a JSON object although this operation and family need one, or it should name
+            the model and does not.
     """
-    model = parse(target.model, region)
-    document = _json_object(body, required=strict and _needs_json(target.operation, model.family))
+    operation = target.operation
+    model = None if target.model is None else parse(target.model, region)
+    document = _json_object(body, required=strict and _needs_json(operation, model))
+    if operation in _MODEL_MEMBER:
+        named = _named_model(document, _MODEL_MEMBER[operation], required=strict)
+        model = None if named is None else parse(named, region)
     return Call(
         id=call_id,
-        operation=target.operation,
+        operation=operation,
         model=model,
         tags=tags,
-        max_output_tokens=_output_bound(target.operation, document),
+        max_output_tokens=_output_bound(operation, document),
         input_bytes=len(body),
         tier=_tier(headers, document),
+        streaming=operation in _STREAMS or (operation in _MAY_STREAM and document.get("stream") is True),
         attempt=_attempt(headers),
+        documents=_documents(model, document),
         received_at=received_at,
     )
 
 
-def _needs_json(operation: Operation, family: Family) -> bool:
+def _needs_json(operation: Operation, model: ModelRef | None) -> bool:
     # A marketplace or imported model may take any body; the operations with a modelled body and the families whose
     # body is known are JSON whatever the content type says (the JavaScript and Go SDKs say application/octet-stream).
-    return operation is not Operation.INVOKE_MODEL or family is not Family.OTHER
+    if operation in _NO_BODY:
+        return False
+    return operation not in _ANY_BODY or (model is not None and model.family is not Family.OTHER)
 
 
 def _json_object(body: bytes, *, required: bool) -> Mapping[str, Any]:
@@ -155,6 +246,17 @@ def _json_object(body: bytes, *, required: bool) -> Mapping[str, Any]:
     return {}
 
 
+def _named_model(document: Mapping[str, Any], member: str, *, required: bool) -> str | None:
+    named = document.get(member)
+    if isinstance(named, str) and 0 < len(named) <= MAX_MODEL_ID:
+        return named
+    if required:
+        raise InvalidRequest(
+            f'The request body names no model. Give its id or ARN, of at most {MAX_MODEL_ID} characters, in "{member}".'
+        )
+    return None
+
+
 def _output_bound(operation: Operation, document: Mapping[str, Any]) -> int | None:
     for path in _OUTPUT_BOUNDS.get(operation, ()):
         value: Any = document
@@ -169,9 +271,14 @@ def _tier(headers: Mapping[str, str], document: Mapping[str, Any]) -> str | None
     stated = headers.get("x-amzn-bedrock-service-tier")
     if stated is None:
         field = document.get("serviceTier")
-        stated = field.get("type") if isinstance(field, dict) else None
+        stated = field.get("type") if isinstance(field, dict) else document.get("service_tier")
     known = {"priority", "default", "flex", "reserved"}
     return stated if isinstance(stated, str) and stated in known else None
+
+
+def _documents(model: ModelRef | None, document: Mapping[str, Any]) -> int | None:
+    sent = document.get("documents") if model is not None and model.family is Family.RERANK else None
+    return len(sent) if isinstance(sent, list) else None
 
 
 def _attempt(headers: Mapping[str, str]) -> int | None:
