@@ -26,14 +26,16 @@ def make_client() -> Iterator[MakeClient]:
     """Make clients for a URL that are closed when the test ends; one attempt unless told."""
     clients: list[BedrockRuntimeClient] = []
 
-    def make(url: str, *, attempts: int = 1, fault: str | None = None) -> BedrockRuntimeClient:
+    def make(
+        url: str, *, attempts: int = 1, fault: str | None = None, read_timeout: float = 10
+    ) -> BedrockRuntimeClient:
         client = boto3.client(
             "bedrock-runtime",
             endpoint_url=url,
             region_name="us-east-1",
             aws_access_key_id="none",
             aws_secret_access_key="none",
-            config=Config(retries={"total_max_attempts": attempts}, read_timeout=10, max_pool_connections=8),
+            config=Config(retries={"total_max_attempts": attempts}, read_timeout=read_timeout, max_pool_connections=8),
         )
         if fault:
             client.meta.events.register(

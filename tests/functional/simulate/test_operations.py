@@ -1,10 +1,9 @@
-"""boto3 takes the simulator for Bedrock: three operations, four families, every form of a model id."""
+"""boto3 takes the simulator for Bedrock: three buffered operations, four families, every form of a model id."""
 
 import json
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
 from tests.functional.simulate.conftest import MakeClient
 
@@ -101,14 +100,6 @@ def test_an_unknown_model(bedrock: Simulator, client: BedrockRuntimeClient) -> N
     with pytest.raises(client.exceptions.ValidationException, match="The provided model identifier is invalid"):
         client.invoke_model(modelId="nobody.nothing", body="{}")
     assert [(entry.http_status, entry.error_code) for entry in bedrock.ledger] == [(400, "ValidationException")]
-
-
-def test_an_operation_that_is_not_simulated(bedrock: Simulator, client: BedrockRuntimeClient) -> None:
-    """Another path of bedrock-runtime is an unknown operation and is in the ledger."""
-    with pytest.raises(ClientError) as caught:
-        client.apply_guardrail(guardrailIdentifier="g", guardrailVersion="1", source="INPUT", content=[])
-    assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
-    assert [(entry.operation, entry.http_status) for entry in bedrock.ledger] == [(None, 404)]
 
 
 def test_two_simulators_with_one_seed_agree(make_client: MakeClient) -> None:

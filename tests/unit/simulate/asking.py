@@ -4,7 +4,8 @@ import json
 from collections.abc import Container
 from typing import Any
 
-from meterctl.simulate.respond import Conditions, Exchange, Request, respond
+from meterctl.simulate.exchange import Conditions, Exchange, Request
+from meterctl.simulate.respond import respond
 
 CLAUDE = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 NOVA = "amazon.nova-lite-v1:0"

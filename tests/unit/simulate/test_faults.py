@@ -141,7 +141,13 @@ def test_a_rule_that_cannot_work_is_refused() -> None:
 
 
 def test_every_fault_does_exactly_one_thing() -> None:
-    """A row refuses, changes or delays."""
+    """A row refuses, changes, breaks off, delays or blocks."""
     for name, fault in FAULTS.items():
-        effects = [fault.refusal is not None, fault.change is not None, fault.slow]
+        effects = [
+            fault.refusal is not None,
+            fault.change is not None,
+            fault.midway is not None,
+            fault.slow,
+            fault.blocked,
+        ]
         assert effects.count(True) == 1, name

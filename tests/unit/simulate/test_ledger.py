@@ -27,6 +27,7 @@ def test_an_entry_has_every_bucket() -> None:
                 "cache_write_5m_tokens": 9,
                 "cache_write_1h_tokens": 0,
                 "complete": True,
+                "units": {},
             }
         ]
     }
@@ -43,7 +44,7 @@ def test_an_entry_can_turn_out_incomplete() -> None:
     """The entry whose answer could not be sent is marked, the others are not."""
     ledger = Ledger()
     first, second = (ledger.record(ask(claude(), repeat=repeat)) for repeat in range(2))
-    ledger.mark_incomplete(first)
+    ledger.mark(first, complete=False)
     assert [entry.complete for entry in ledger.entries()] == [False, True]
     assert second == 1
 

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from tests.unit.simulate.asking import claude, converse
 
 from meterctl.simulate.answer import RefusedError
+from meterctl.simulate.families import FAMILIES
+from meterctl.simulate.openai import read_responses
 from meterctl.simulate.prompt import Prompt
 from meterctl.simulate.readers import read_claude, read_converse, read_llama, read_nova, read_titan
 
 CANARY = "canary-7f3a"
 EPHEMERAL = {"type": "ephemeral"}
-READERS = (read_claude, read_converse, read_nova, read_titan, read_llama)
+READERS = (read_claude, read_converse, *(family.read for family in FAMILIES), read_responses)
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -22,7 +24,9 @@ json_values = st.recursive(
 )
 MEMBERS = (
     "messages system tools toolConfig inferenceConfig textGenerationConfig inputText prompt max_gen_len max_tokens "
-    "anthropic_version role content text cache_control cachePoint ttl type maxTokens max_new_tokens maxTokenCount"
+    "anthropic_version role content text cache_control cachePoint ttl type maxTokens max_new_tokens maxTokenCount "
+    "input instructions message query documents texts input_type taskType imageGenerationConfig numberOfImages "
+    "inputPrompt mediaSource inputType inputImage singleEmbeddingParams max_output_tokens"
 )
 documents = st.recursive(
     json_values,

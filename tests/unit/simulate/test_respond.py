@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.simulate.asking import CLAUDE, LLAMA, NOVA, TITAN, ask, claude, converse, document_of, headers_of
 
-from meterctl.simulate.respond import Conditions, Request, request_key, respond
+from meterctl.simulate.exchange import Conditions, Request
+from meterctl.simulate.respond import request_key, respond
 from meterctl.simulate.tokens import Tokens, count, draw_length
 
 CANARY = "canary-5b1c"

@@ -4,7 +4,7 @@ Nothing here touches a socket; `server` turns an `Answer` into bytes on the wire
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
@@ -23,7 +23,62 @@ class Ending(Enum):
     RESET_MIDWAY = "reset-midway"
     """Headers and half of the body, then a TCP reset."""
     CLOSE_MIDWAY = "close-midway"
-    """Headers and half of the body, then an orderly close: fewer bytes than Content-Length says."""
+    """Headers and half of the body, then an orderly close: fewer bytes than the framing of HTTP promised."""
+    SILENT_MIDWAY = "silent-midway"
+    """Headers and half of the body, then nothing until the client goes away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One frame of a stream: an event-stream message or a server-sent event."""
+
+    data: bytes
+    """Its bytes on the wire."""
+    tokens: int = 0
+    """How many tokens of the answer it carries; they set its time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """How one kind of stream says what is not an answer."""
+
+    fail: Callable[["Refusal"], bytes | None]
+    """An error after the stream has begun; None where this stream does not have that error."""
+    unknown: bytes
+    """An event whose type no reader knows."""
+    broken: bytes
+    """A well framed event whose JSON is cut."""
+    checked: bool = True
+    """Whether frames have a length and checksums; else they are lines of text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A streamed body."""
+
+    frames: tuple[Frame, ...]
+    """In order."""
+    wire: Wire
+    """Its kind."""
+
+    @property
+    def data(self) -> bytes:
+        """All of its bytes."""
+        return b"".join(frame.data for frame in self.frames)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What an operation answers when all is well: one of `document` and `stream`, and headers of its own."""
+
+    document: Mapping[str, Any] | None = None
+    """A JSON body."""
+    stream: Stream | None = None
+    """A streamed body."""
+    content_type: str = "application/json"
+    """Its `Content-Type`."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Headers that only this operation has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +88,11 @@ class Answer:
     status: int
     """HTTP status."""
     headers: tuple[tuple[str, str], ...]
-    """Bedrock's own headers in order; the server adds Date, Content-Length and Connection."""
-    body: bytes
-    """The whole body, also where the ending sends only a part of it."""
+    """Bedrock's own headers in order; the server adds Date, Connection, and Content-Length or Transfer-Encoding."""
+    body: bytes = b""
+    """The whole body, also where the ending sends only a part of it; empty where it is streamed."""
+    stream: Stream | None = None
+    """The streamed body."""
     ending: Ending = Ending.WHOLE
     """How it ends on the wire."""
     delay_ms: int = 0
@@ -67,6 +124,7 @@ THROTTLING: Final = ErrorKind(code="ThrottlingException", status=429)
 NOT_READY: Final = ErrorKind(code="ModelNotReadyException", status=429)
 INTERNAL: Final = ErrorKind(code="InternalServerException", status=500)
 UNAVAILABLE: Final = ErrorKind(code="ServiceUnavailableException", status=503)
+MODEL_STREAM_ERROR: Final = ErrorKind(code="ModelStreamErrorException", status=424)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,15 +169,63 @@ def decode(body: bytes) -> dict[str, Any]:
     return document
 
 
-def error_answer(refusal: Refusal, *, request_id: str) -> Answer:
-    """Return the HTTP answer for `refusal`, in the shape that Bedrock's REST-JSON errors have."""
+class Dialect(Enum):
+    """In which words a route tells its errors."""
+
+    AWS = "aws"
+    """REST-JSON with `x-amzn-ErrorType`, as the SDKs of AWS read it."""
+    OPENAI = "openai"
+    """`{"error": {"message", "type", "param", "code"}}`; not recorded from Bedrock, but from OpenAI's reference."""
+    ANTHROPIC = "anthropic"
+    """`{"type": "error", "error": {"type", "message"}}`; not recorded from Bedrock, but from Anthropic's reference."""
+
+
+_OPENAI_TYPES: Final = {
+    400: ("invalid_request_error", "invalid_request"),
+    403: ("permission_error", "access_denied"),
+    404: ("invalid_request_error", "not_found"),
+    429: ("rate_limit_error", "rate_limit_exceeded"),
+    503: ("server_error", "service_unavailable"),
+}
+_ANTHROPIC_TYPES: Final = {
+    400: "invalid_request_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
+
+
+def openai_error(refusal: Refusal) -> dict[str, Any]:
+    """Return an error body in OpenAI's words."""
+    kind, code = _OPENAI_TYPES.get(refusal.kind.status, ("server_error", "server_error"))
+    return {"error": {"message": refusal.message, "type": kind, "param": None, "code": code}}
+
+
+def anthropic_error(refusal: Refusal) -> dict[str, Any]:
+    """Return an error body in Anthropic's words."""
+    kind = _ANTHROPIC_TYPES.get(refusal.kind.status, "api_error")
+    return {"type": "error", "error": {"type": kind, "message": refusal.message}}
+
+
+def aws_error(refusal: Refusal) -> dict[str, Any]:
+    """Return an error body in Bedrock's words."""
+    return {refusal.kind.message_key: refusal.message, **refusal.extra}
+
+
+_ERROR_BODIES: Final = {
+    Dialect.AWS: aws_error,
+    Dialect.OPENAI: openai_error,
+    Dialect.ANTHROPIC: anthropic_error,
+}
+
+
+def error_answer(refusal: Refusal, *, request_id: str, dialect: Dialect = Dialect.AWS) -> Answer:
+    """Return the HTTP answer for `refusal` in the dialect of its route."""
     kind = refusal.kind
-    return Answer(
-        status=kind.status,
-        headers=(
-            ("Content-Type", "application/json"),
-            ("x-amzn-RequestId", request_id),
-            ("x-amzn-ErrorType", f"{kind.code}:{kind.origin}"),
-        ),
-        body=encode({kind.message_key: refusal.message, **refusal.extra}),
-    )
+    headers = [("Content-Type", "application/json"), ("x-amzn-RequestId", request_id)]
+    if dialect is Dialect.AWS:
+        headers.append(("x-amzn-ErrorType", f"{kind.code}:{kind.origin}"))
+    document = _ERROR_BODIES[dialect](refusal)
+    return Answer(status=kind.status, headers=tuple(headers), body=encode(document))

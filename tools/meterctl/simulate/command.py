@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -35,6 +36,18 @@ _EPILOG = "\n".join(
     show_default=True,
     help="How much longer under the fault 'slow'.",
 )
+@click.option("--tokens-per-second", type=click.FloatRange(0, min_open=True), help="How fast a streamed answer comes.")
+@click.option(
+    "--first-token-ms",
+    type=click.FloatRange(0),
+    default=0,
+    show_default=True,
+    help="From the head of a stream to its first text.",
+)
+@click.option(
+    "--chunk-bytes", type=click.IntRange(1), help="The size of the HTTP chunks of a stream; else one a frame."
+)
+@click.option("--data-first", is_flag=True, help="Events of responses have their data line first, as bedrock-mantle's.")
 @click.option(
     "--every",
     "rules",
@@ -43,20 +56,22 @@ _EPILOG = "\n".join(
     metavar="N FAULT",
     help="Every n-th call shows this fault. May be given more than once; the first that fits wins.",
 )
-def command(*, port: int, seed: int, latency_ms: int, slow_ms: int, rules: tuple[tuple[int, str], ...]) -> None:
+def command(*, rules: tuple[tuple[int, str], ...], **options: Any) -> None:
     """Serve bedrock-runtime on 127.0.0.1, without an AWS account, until Ctrl-C.
 
-    Answers InvokeModel, Converse and CountTokens for Claude, Nova, Titan text and Llama ids. The same seed gives the
-    same answers and token counts.
+    Answers every operation but the bidirectional stream, and the OpenAI- and Anthropic-compatible routes, for the text,
+    embedding, rerank and image models of Bedrock. The same seed gives the same answers and token counts.
     """
     script = Script(rules=tuple(Every(nth=nth, fault=fault) for nth, fault in rules))
     with _stop_signal() as stopped:
         try:
-            simulator = Simulator(port=port, seed=seed, latency_ms=latency_ms, slow_ms=slow_ms, script=script)
+            # The names of the options are those of the simulator's arguments.
+            simulator = Simulator(**options, script=script)
         except OSError as error:
-            raise click.ClickException(f"cannot listen on 127.0.0.1:{port}: {error.strerror}") from error
+            message = f"cannot listen on 127.0.0.1:{options['port']}: {error.strerror}"
+            raise click.ClickException(message) from error
         with simulator:
-            click.echo(f"Bedrock simulator on {simulator.url}, seed {seed}. Ctrl-C ends it.")
+            click.echo(f"Bedrock simulator on {simulator.url}, seed {options['seed']}. Ctrl-C ends it.")
             click.echo(f"export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={simulator.url}")
             stopped.wait()
 

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Final
 
 from meterctl.simulate import answer as wire
-from meterctl.simulate.answer import Answer, Ending, ErrorKind, Refusal
+from meterctl.simulate import streamfaults
+from meterctl.simulate.answer import Answer, Ending, ErrorKind, Refusal, Stream
 
 FAULT_HEADER: Final = "x-simulate"
 INPUT_COUNT_HEADER: Final = "X-Amzn-Bedrock-Input-Token-Count"
@@ -20,16 +21,20 @@ ABSURD_COUNT: Final = "99999999999999999999"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One row: what goes wrong. Exactly one of `refusal`, `change` and `slow` is set."""
+    """One row: what goes wrong. Exactly one of `refusal`, `change`, `midway`, `slow` and `blocked` is set."""
 
     summary: str
     """One line for people."""
     refusal: Refusal | None = None
     """The error that is answered; the model does not run, so no token is billed."""
     change: Callable[[Answer], Answer] | None = None
-    """Changes the model's answer."""
+    """Changes the model's answer; gives it back as it was where there is nothing to change."""
+    midway: Refusal | None = None
+    """The error in the middle of a stream. The input and what was said before it are billed."""
     slow: bool = False
     """The model takes longer than usual."""
+    blocked: bool = False
+    """A guardrail intervenes."""
     runs_model: bool = True
     """Whether tokens are billed."""
 
@@ -50,6 +55,19 @@ def _end(ending: Ending, summary: str, *, runs_model: bool = True) -> Fault:
     )
 
 
+def _midway(kind: ErrorKind, message: str, **extra: int | str) -> Fault:
+    return Fault(
+        summary=f"{kind.code} in the middle of a stream", midway=Refusal(kind=kind, message=message, extra=extra)
+    )
+
+
+def _stream(change: Callable[[Stream], Stream], summary: str) -> Fault:
+    def change_answer(answer: Answer) -> Answer:
+        return answer if answer.stream is None else replace(answer, stream=change(answer.stream))
+
+    return Fault(summary=summary, change=change_answer)
+
+
 def _input_header(value: str) -> Fault:
     def change(answer: Answer) -> Answer:
         headers = tuple((name, value if name == INPUT_COUNT_HEADER else old) for name, old in answer.headers)
@@ -63,7 +81,7 @@ def _without_token_headers(answer: Answer) -> Answer:
 
 
 def _cut_json(answer: Answer) -> Answer:
-    return replace(answer, body=answer.body[: len(answer.body) // 2])
+    return answer if answer.stream else replace(answer, body=answer.body[: len(answer.body) // 2])
 
 
 FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(
@@ -84,10 +102,32 @@ FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(
         "reset": _end(Ending.RESET_BEFORE, "TCP reset before the first byte; the model does not run", runs_model=False),
         "reset-mid-body": _end(Ending.RESET_MIDWAY, "headers and half of the body, then a TCP reset"),
         "truncated": _end(Ending.CLOSE_MIDWAY, "headers and half of the body, then an orderly close"),
+        "silence": _end(Ending.SILENT_MIDWAY, "headers and half of the body, then nothing until the client goes"),
         "bad-token-header": _input_header("many"),
         "negative-token-header": _input_header("-1"),
         "absurd-token-header": _input_header(ABSURD_COUNT),
         "no-token-headers": Fault(summary="no X-Amzn-Bedrock-*-Token-Count header", change=_without_token_headers),
+        "stream-throttling": _midway(wire.THROTTLING, "Too many requests, please wait before trying again."),
+        "stream-validation": _midway(wire.VALIDATION, "The model cannot go on with this input."),
+        "stream-internal": _midway(wire.INTERNAL, "The server had an internal error."),
+        "stream-unavailable": _midway(wire.UNAVAILABLE, "The service is unavailable, please try again."),
+        "stream-model-timeout": _midway(wire.MODEL_TIMEOUT, "The model took too long to go on."),
+        "stream-model-error": _midway(
+            wire.MODEL_STREAM_ERROR,
+            "The model failed while it answered.",
+            originalStatusCode=500,
+            originalMessage="simulated",
+        ),
+        "stream-cut": _stream(streamfaults.cut, "the stream ends orderly inside a frame"),
+        "stream-short": _stream(streamfaults.shorten, "the stream ends orderly after half of its frames"),
+        "corrupt-crc": _stream(streamfaults.corrupt, "one event-stream frame has a wrong checksum"),
+        "corrupt-prelude": _stream(streamfaults.corrupt_prelude, "one event-stream frame has a wrong prelude"),
+        "oversized-frame": _stream(streamfaults.oversize, "one event-stream frame claims 2 GiB"),
+        "unknown-event": _stream(streamfaults.add_unknown, "an event of unknown type in the middle"),
+        "broken-event": _stream(streamfaults.add_broken, "an event with cut JSON in the middle"),
+        "garbage-after": _stream(streamfaults.add_garbage, "bytes that are no frame after the last one"),
+        "endless-line": _stream(streamfaults.add_endless_line, "a line of 2 MiB without end (server-sent events)"),
+        "guardrail-blocked": Fault(summary="a guardrail intervenes; no usage on invoke streams", blocked=True),
         "broken-json": Fault(summary="200 with the first half of the JSON", change=_cut_json),
     }
 )

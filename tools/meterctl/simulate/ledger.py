@@ -1,11 +1,12 @@
 """What the simulator served, in order: the second witness against which metered figures are checked."""
 
 import threading
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from meterctl.simulate.answer import Ending
-from meterctl.simulate.respond import Exchange
+from meterctl.simulate.exchange import Exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,15 +18,18 @@ class Served:
     operation: str | None
     """As in the AWS API; None for a path that Bedrock does not have."""
     model_id: str | None
-    """The decoded model id as it was asked for; None where `operation` is None."""
+    """The decoded model id as it was asked for; None where the request names none."""
     http_status: int | None
     """None where the connection was reset before a status was sent."""
     error_code: str | None
-    """The exception's name; None for an answer of the model."""
+    """The exception's name, also where the route tells it in other words, and also where it came in the middle of a
+    stream, whose status is 200; None for an answer of the model."""
     fault: str | None
-    """The simulated fault; None for a healthy call and for an error that the request itself deserved."""
+    """The simulated fault that was shown; None for a healthy call, for an error that the request itself deserved, and
+    where the answer could not show the fault, such as a fault of streams on Converse."""
     input_tokens: int
-    """Billed tokens; CountTokens and errors bill none, an answer that was cut on the wire bills all."""
+    """Billed tokens; CountTokens and errors bill none, an answer that was cut on the wire or that the caller did not
+    wait for bills all, a stream that ends in an error bills what was said before it."""
     output_tokens: int
     """The same."""
     cache_read_tokens: int
@@ -35,7 +39,9 @@ class Served:
     cache_write_1h_tokens: int
     """The same."""
     complete: bool
-    """Whether the whole answer was handed to the network."""
+    """Whether the whole answer was handed to the network; for a stream, False until its last byte is about to leave."""
+    units: Mapping[str, int] = field(default_factory=dict)
+    """What is billed besides tokens, by the name of the unit."""
 
 
 class Ledger:
@@ -61,16 +67,17 @@ class Ledger:
             cache_read_tokens=tokens.cache_read,
             cache_write_5m_tokens=tokens.cache_write_5m,
             cache_write_1h_tokens=tokens.cache_write_1h,
-            complete=ending is Ending.WHOLE,
+            complete=ending is Ending.WHOLE and exchange.answer.stream is None,
+            units=dict(exchange.units),
         )
         with self._lock:
             self._entries.append(entry)
             return len(self._entries) - 1
 
-    def mark_incomplete(self, index: int) -> None:
-        """Note that the answer of the entry at `index` could not be sent to its end."""
+    def mark(self, index: int, *, complete: bool) -> None:
+        """Note whether the answer of the entry at `index` could be sent to its end."""
         with self._lock:
-            self._entries[index] = replace(self._entries[index], complete=False)
+            self._entries[index] = replace(self._entries[index], complete=complete)
 
     def entries(self) -> tuple[Served, ...]:
         """Return the entries in the order in which their answers were sent."""

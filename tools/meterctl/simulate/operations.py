@@ -1,118 +1,154 @@
 """The table of operations and the way from a method and a raw path to its row."""
 
-import base64
-import binascii
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
-from meterctl.simulate.answer import ACCESS_DENIED, Refusal, RefusedError, decode, invalid
-from meterctl.simulate.bodies import Completion, converse_body
-from meterctl.simulate.faults import INPUT_COUNT_HEADER
+from meterctl.simulate import services
+from meterctl.simulate.answer import ACCESS_DENIED, Dialect, Refusal, RefusedError, Reply
+from meterctl.simulate.bodies import Completion
 from meterctl.simulate.models import Model
-from meterctl.simulate.prompt import Prompt, take_object
-from meterctl.simulate.readers import read_converse
-
-type Headers = tuple[tuple[str, str], ...]
+from meterctl.simulate.prompt import Prompt
+from meterctl.simulate.replies import (
+    Asked,
+    chat_completions,
+    converse,
+    converse_stream,
+    count_tokens,
+    invoke,
+    invoke_stream,
+    messages,
+    read_chat_completions,
+    read_converse_for,
+    read_count,
+    read_invoke,
+    read_messages_for,
+    read_responses_for,
+    responses,
+)
+from meterctl.simulate.services import ServiceCall, ServiceReply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One row: an operation under `POST /model/{modelId}/`."""
+    """One row: an operation that a model answers."""
 
     name: str
-    """As in the AWS API and in Bedrock's invocation log."""
-    verb: str
-    """The last segment of the path."""
+    """As in the AWS API and in Bedrock's invocation log; a name of our own for the routes of OpenAI and Anthropic."""
+    path: re.Pattern[str]
+    """Its raw paths; the group, if there is one, is the model id."""
     read: Callable[[Model, dict[str, Any]], Prompt]
     """Request document to prompt; raises `RefusedError`."""
-    build: Callable[[Model, Completion], dict[str, Any]]
-    """Completion to answer document."""
-    headers: Callable[[Completion], Headers]
-    """Headers that only this operation has."""
+    reply: Callable[[Model, Completion, Asked], Reply]
+    """Completion to answer; raises `RefusedError`."""
+    method: str = "POST"
+    """HTTP method."""
     infers: bool = True
-    """Whether the model writes an answer, so that tokens are billed."""
+    """Whether the model runs, so that something is billed."""
+    dialect: Dialect = Dialect.AWS
+    """How its errors are told."""
+
+    @property
+    def model_in_body(self) -> bool:
+        """Whether the member `model` of the body names the model."""
+        return self.path.groups == 0
 
 
-def _read_invoke(model: Model, document: dict[str, Any]) -> Prompt:
-    return model.family.read(document)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One row: an operation that no model answers on the spot."""
+
+    name: str
+    """As in the AWS API."""
+    path: re.Pattern[str]
+    """Its raw paths; the groups are ids."""
+    serve: Callable[[ServiceCall], ServiceReply]
+    """Request to answer; raises `RefusedError`."""
+    method: str = "POST"
+    """HTTP method."""
+    dialect: Dialect = Dialect.AWS
+    """How its errors are told."""
 
 
-def _read_converse(_: Model, document: dict[str, Any]) -> Prompt:
-    return read_converse(document)
+def _verb(verb: str) -> re.Pattern[str]:
+    return re.compile(rf"/model/([^/]+)/{verb}")
 
 
-def _read_count(model: Model, document: dict[str, Any]) -> Prompt:
-    """Read either request that CountTokens takes; only foundation ids of some families are counted."""
-    if model.profile or not model.family.counts_tokens:
-        raise invalid("The provided model doesn't support counting tokens.")
-    match take_object(document.get("input"), "input"):
-        case {"invokeModel": {"body": str(encoded)}}:
-            try:
-                body = base64.b64decode(encoded, validate=True)
-            except (binascii.Error, ValueError):
-                raise invalid("input.invokeModel.body: Input should be base64") from None
-            return model.family.read(decode(body))
-        case {"converse": dict(converse)}:
-            return read_converse(converse)
-        case _:
-            raise invalid("input: Field 'invokeModel' or 'converse' required")
-
-
-def _token_headers(completion: Completion) -> Headers:
-    """Return InvokeModel's token headers; the cache pair is given only by models that support caching."""
-    tokens = completion.tokens
-    cache = (
-        ("X-Amzn-Bedrock-Cache-Read-Input-Token-Count", str(tokens.cache_read)),
-        ("X-Amzn-Bedrock-Cache-Write-Input-Token-Count", str(tokens.cache_write)),
-    )
-    return (
-        (INPUT_COUNT_HEADER, str(tokens.input)),
-        ("X-Amzn-Bedrock-Output-Token-Count", str(tokens.output)),
-        *(cache if completion.caches else ()),
-        ("X-Amzn-Bedrock-Invocation-Latency", str(completion.latency_ms)),
-    )
-
-
-OPERATIONS: Final = (
+OPERATIONS: Final[tuple[Operation | Service, ...]] = (
+    Operation(name="InvokeModel", path=_verb("invoke"), read=read_invoke, reply=invoke),
     Operation(
-        name="InvokeModel",
-        verb="invoke",
-        read=_read_invoke,
-        build=lambda model, completion: model.family.build(completion),
-        headers=_token_headers,
+        name="InvokeModelWithResponseStream",
+        path=_verb("invoke-with-response-stream"),
+        read=read_invoke,
+        reply=invoke_stream,
+    ),
+    Operation(name="Converse", path=_verb("converse"), read=read_converse_for, reply=converse),
+    Operation(name="ConverseStream", path=_verb("converse-stream"), read=read_converse_for, reply=converse_stream),
+    Operation(name="CountTokens", path=_verb("count-tokens"), read=read_count, reply=count_tokens, infers=False),
+    Operation(
+        name="ChatCompletions",
+        path=re.compile(r"(?:/openai)?/v1/chat/completions"),
+        read=read_chat_completions,
+        reply=chat_completions,
+        dialect=Dialect.OPENAI,
     ),
     Operation(
-        name="Converse",
-        verb="converse",
-        read=_read_converse,
-        build=lambda _, completion: converse_body(completion),
-        headers=lambda _: (),
+        name="Responses",
+        path=re.compile(r"(?:/openai)?/v1/responses"),
+        read=read_responses_for,
+        reply=responses,
+        dialect=Dialect.OPENAI,
     ),
     Operation(
-        name="CountTokens",
-        verb="count-tokens",
-        read=_read_count,
-        build=lambda _, completion: {"inputTokens": completion.tokens.input},
-        headers=lambda _: (),
-        infers=False,
+        name="Messages",
+        path=re.compile(r"/anthropic/v1/messages"),
+        read=read_messages_for,
+        reply=messages,
+        dialect=Dialect.ANTHROPIC,
+    ),
+    Service(
+        name="ApplyGuardrail",
+        path=re.compile(r"/guardrail/([^/]+)/version/([^/]+)/apply"),
+        serve=services.apply_guardrail,
+    ),
+    Service(
+        name="InvokeGuardrailChecks",
+        path=re.compile(r"/guardrail-checks/invoke"),
+        serve=services.invoke_guardrail_checks,
+    ),
+    Service(name="StartAsyncInvoke", path=re.compile(r"/async-invoke"), serve=services.start_async_invoke),
+    Service(
+        name="GetAsyncInvoke",
+        path=re.compile(r"/async-invoke/([^/]+)"),
+        serve=services.get_async_invoke,
+        method="GET",
+    ),
+    Service(
+        name="ListAsyncInvokes",
+        path=re.compile(r"/async-invoke"),
+        serve=services.list_async_invokes,
+        method="GET",
     ),
 )
-
-_BY_VERB: Final = {operation.verb: operation for operation in OPERATIONS}
-_PATH: Final = re.compile(r"/model/([^/?]+)/([a-z-]+)(?:\?.*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Where a request goes."""
 
-    operation: Operation
+    operation: Operation | Service
     """Its row."""
-    model_id: str
-    """The model id, decoded once."""
+    ids: tuple[str, ...]
+    """What stands in the path, decoded once."""
+    query: str
+    """The query as it came."""
+
+    @property
+    def model_id(self) -> str | None:
+        """The model id, if it stands in the path."""
+        return self.ids[0] if isinstance(self.operation, Operation) and self.ids else None
 
 
 def route(method: str, path: str) -> Route | None:
@@ -120,12 +156,14 @@ def route(method: str, path: str) -> Route | None:
 
     Args:
         method: HTTP method.
-        path: The path as it came, still percent-encoded.
+        path: The path and query as they came, still percent-encoded.
     """
-    found = _PATH.fullmatch(path)
-    if found is None or method != "POST" or found[2] not in _BY_VERB:
-        return None
-    return Route(operation=_BY_VERB[found[2]], model_id=unquote(found[1]))
+    bare, _, query = path.partition("?")
+    for operation in OPERATIONS:
+        found = operation.path.fullmatch(bare)
+        if found is not None and operation.method == method:
+            return Route(operation=operation, ids=tuple(map(unquote, found.groups())), query=query)
+    return None
 
 
 def check_caching(model: Model, prompt: Prompt) -> None:

@@ -6,7 +6,7 @@ stored or reported later can contain it.
 
 import json
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Self
 
 from meterctl.simulate.answer import invalid
@@ -15,6 +15,7 @@ from meterctl.simulate.tokens import Tokens, count, fingerprint
 type Lifetime = Literal["5m", "1h"]
 
 DEFAULT_LIFETIME: Final[Lifetime] = "5m"
+_PREFIX_AND_REST: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,10 @@ class Prompt:
     """In the order in which the prompt cache sees them: tools, system, messages."""
     max_tokens: int | None = None
     """The caller's limit for the answer; None where it set none."""
+    amount: int = 1
+    """How many images, vectors or ranks are asked for."""
+    units: Mapping[str, int] = field(default_factory=dict)
+    """What is billed besides tokens."""
 
     @property
     def tokens(self) -> int:
@@ -55,6 +60,14 @@ class Prompt:
     def wants_cache(self) -> bool:
         """Whether any piece carries a cache mark."""
         return any(segment.lifetime for segment in self.segments)
+
+
+def mark_prefix(prompt: Prompt) -> Prompt:
+    """Return `prompt` with a cache mark before its last piece, for models that cache without being told."""
+    if prompt.wants_cache or len(prompt.segments) < _PREFIX_AND_REST:
+        return prompt
+    *first, prefix, last = prompt.segments
+    return replace(prompt, segments=(*first, replace(prefix, lifetime=DEFAULT_LIFETIME), last))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,11 +22,18 @@ from meterctl.simulate.prompt import (
 
 
 def read_claude(document: dict[str, Any]) -> Prompt:
-    """Read Anthropic's messages API with `cache_control` marks.
+    """Read Anthropic's messages API with `cache_control` marks, as InvokeModel takes it.
 
     Source: Anthropic Claude Messages API, Amazon Bedrock user guide.
     """
-    for name in ("anthropic_version", "max_tokens", "messages"):
+    if "anthropic_version" not in document:
+        raise invalid("anthropic_version: Field required")
+    return read_messages(document)
+
+
+def read_messages(document: dict[str, Any]) -> Prompt:
+    """Read Anthropic's messages API as its own route takes it, where the version is a header."""
+    for name in ("max_tokens", "messages"):
         if name not in document:
             raise invalid(f"{name}: Field required")
     tools = take_list(document.get("tools", []), "tools")

@@ -6,65 +6,26 @@ body that is shorter than its Content-Length.
 
 import contextlib
 import socket
-import struct
 import sys
 import threading
-from collections import Counter
 from email.message import Message
-from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Final, Self, override
 
 from meterctl.simulate.answer import Answer, Ending, encode
+from meterctl.simulate.exchange import Exchange, Request
 from meterctl.simulate.faults import Script
-from meterctl.simulate.ledger import Ledger, Served
-from meterctl.simulate.operations import route
-from meterctl.simulate.respond import Conditions, Exchange, Request, request_key, respond
+from meterctl.simulate.ledger import Served
+from meterctl.simulate.pace import Pace
+from meterctl.simulate.sending import RESET_ON_CLOSE, Line, Manner, head, send_answer
+from meterctl.simulate.state import Bedrock
 
 LEDGER_PATH: Final = "/__simulator__/ledger"
 DEFAULT_SLOW_MS: Final = 2000
 # The largest body that InvokeModel's `Body` shape allows (botocore's service model).
 MAX_BODY_BYTES: Final = 25_000_000
-# onoff = 1, linger = 0: close() drops what is unsent and resets the connection.
-_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
-
-
-class _Bedrock:
-    """The state between calls: the prompt cache, how often each request came, the script's position, the ledger."""
-
-    def __init__(self, *, seed: int, latency_ms: int, slow_ms: int, script: Script) -> None:
-        self.ledger = Ledger()
-        self._seed = seed
-        self._latency_ms = latency_ms
-        self._slow_ms = slow_ms
-        self._script = script
-        self._lock = threading.Lock()
-        self._calls = 0
-        self._repeats: Counter[bytes] = Counter()
-        self._known: set[bytes] = set()
-
-    def serve(self, request: Request) -> Exchange:
-        """Answer one request and remember what it changes."""
-        key = request_key(request, seed=self._seed)
-        with self._lock:
-            scheduled = None
-            if route(request.method, request.path):
-                self._calls += 1
-                scheduled = self._script.fault_for(self._calls)
-            conditions = Conditions(
-                seed=self._seed,
-                repeat=self._repeats[key],
-                scheduled=scheduled,
-                known=self._known,
-                latency_ms=self._latency_ms,
-                slow_ms=self._slow_ms,
-            )
-            exchange = respond(request, conditions)
-            self._repeats[key] += 1
-            self._known.update(exchange.written)
-            return exchange
 
 
 class _Server(ThreadingHTTPServer):
@@ -75,7 +36,7 @@ class _Server(ThreadingHTTPServer):
     # The default of 5 makes bursts of parallel clients wait a second for the SYN to be sent again.
     request_queue_size = 128
 
-    def __init__(self, port: int, bedrock: _Bedrock) -> None:
+    def __init__(self, port: int, bedrock: Bedrock) -> None:
         self.bedrock = bedrock
         self.stopping = threading.Event()
         self._lock = threading.Lock()
@@ -93,7 +54,7 @@ class _Server(ThreadingHTTPServer):
         """Close a connection; the base class would send a FIN first, which a reset must not have."""
         with self._lock:
             self._connections.discard(request)
-        if request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(_RESET_ON_CLOSE)) == _RESET_ON_CLOSE:
+        if request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(RESET_ON_CLOSE)) == RESET_ON_CLOSE:
             self.close_request(request)
         else:
             super().shutdown_request(request)
@@ -146,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
         if problem:
             # Where the next request begins is unknown, so the connection ends here.
             self.close_connection = True
-            self.connection.sendall(_head(Answer(status=problem, headers=(), body=b""), keep_alive=False))
+            self.connection.sendall(head(Answer(status=problem, headers=(), body=b""), keep_alive=False))
             return None
         length = int(self.headers.get("Content-Length", "0"))
         body = self.rfile.read(length)
@@ -161,36 +122,26 @@ class _Handler(BaseHTTPRequestHandler):
             headers=(("Content-Type", "application/json"),),
             body=encode(self.server.bedrock.ledger.as_json()),
         )
-        self.connection.sendall(_head(answer, keep_alive=not self.close_connection) + answer.body)
+        self.connection.sendall(head(answer, keep_alive=not self.close_connection) + answer.body)
 
     def _send(self, exchange: Exchange) -> None:
         """Record the exchange, then send it: a client that has its answer finds it in the ledger."""
-        answer, ledger = exchange.answer, self.server.bedrock.ledger
-        index = ledger.record(exchange)
+        bedrock = self.server.bedrock
+        index = bedrock.ledger.record(exchange)
+        line = Line(connection=self.connection, stopping=self.server.stopping)
         try:
-            self._raise_if_gone()
-            if data := _bytes_on_wire(answer, keep_alive=not self.close_connection):
-                self.connection.sendall(data)
+            send_answer(
+                line,
+                exchange.answer,
+                bedrock.manner,
+                keep_alive=not self.close_connection,
+                before_end=lambda: bedrock.ledger.mark(index, complete=True),
+            )
         except OSError:
-            ledger.mark_incomplete(index)
+            bedrock.ledger.mark(index, complete=False)
             self.close_connection = True
-        if answer.ending is not Ending.WHOLE:
+        if exchange.answer.ending is not Ending.WHOLE:
             self.close_connection = True
-        if answer.ending in {Ending.RESET_BEFORE, Ending.RESET_MIDWAY}:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-
-    def _raise_if_gone(self) -> None:
-        """Raise ConnectionError if the client hung up or the simulator stops.
-
-        The first send to a connection that the client closed would still succeed.
-        """
-        if self.server.stopping.is_set():
-            raise ConnectionAbortedError
-        try:
-            if self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"":
-                raise ConnectionAbortedError
-        except BlockingIOError:
-            return
 
     @override
     def log_message(self, format: str, *args: Any) -> None:
@@ -207,36 +158,13 @@ def _body_problem(headers: Message) -> HTTPStatus | None:
     return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if int(length) > MAX_BODY_BYTES else None
 
 
-def _bytes_on_wire(answer: Answer, *, keep_alive: bool) -> bytes:
-    """Return what is sent of `answer`. One buffer, so that no packet carries headers alone."""
-    match answer.ending:
-        case Ending.RESET_BEFORE:
-            return b""
-        case Ending.WHOLE:
-            return _head(answer, keep_alive=keep_alive) + answer.body
-        case Ending.RESET_MIDWAY | Ending.CLOSE_MIDWAY:
-            return _head(answer, keep_alive=True) + answer.body[: len(answer.body) // 2]
-
-
-def _head(answer: Answer, *, keep_alive: bool) -> bytes:
-    """Return status line and headers; Content-Length is that of the whole body."""
-    lines = [
-        f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
-        f"Date: {formatdate(usegmt=True)}",
-        *(f"{name}: {value}" for name, value in answer.headers),
-        f"Content-Length: {len(answer.body)}",
-        f"Connection: {'keep-alive' if keep_alive else 'close'}",
-    ]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
 class Simulator:
     """A Bedrock on 127.0.0.1 that serves from the moment it is made until `close`.
 
     Use it as a context manager, or call `close`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is an option of its own
         self,
         *,
         port: int = 0,
@@ -244,6 +172,10 @@ class Simulator:
         latency_ms: int = 0,
         slow_ms: int = DEFAULT_SLOW_MS,
         script: Script | None = None,
+        tokens_per_second: float | None = None,
+        first_token_ms: float = 0,
+        chunk_bytes: int | None = None,
+        data_first: bool = False,
     ) -> None:
         """Bind the port and begin to serve.
 
@@ -253,11 +185,25 @@ class Simulator:
             latency_ms: How long a model takes, in milliseconds; errors are answered at once.
             slow_ms: How much longer a model takes under the fault `slow`, in milliseconds.
             script: Which calls show which fault.
+            tokens_per_second: How fast a streamed answer comes; None for as fast as possible.
+            first_token_ms: From the head of a stream to its first text, in milliseconds.
+            chunk_bytes: The size of the chunks in which HTTP carries a stream, whatever frames they cut or join; None
+                for one chunk to each frame.
+            data_first: The events of a streamed response have their `data:` line before their `event:` line, as
+                bedrock-mantle sends them.
 
         Raises:
             OSError: The port is taken.
+            ValueError: The pace or the size of the chunks makes no sense.
         """
-        bedrock = _Bedrock(seed=seed, latency_ms=latency_ms, slow_ms=slow_ms, script=script or Script())
+        pace = Pace(first_token_ms=first_token_ms, tokens_per_second=tokens_per_second)
+        bedrock = Bedrock(
+            seed=seed,
+            latency_ms=latency_ms,
+            slow_ms=slow_ms,
+            script=script or Script(),
+            manner=Manner(pace=pace, chunk_bytes=chunk_bytes, data_first=data_first),
+        )
         self._bedrock = bedrock
         self._server = _Server(port, bedrock)
         # The poll interval is what `close` waits for at worst.
