@@ -6,14 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
+from tests.functional.layer.clients import CLAUDE, HELLO, PROMPT, assert_billed_as_served, only, plain_client
 
 import bedrock_meter
 from bedrock_meter.adapters.memory import MemorySink
@@ -23,73 +22,9 @@ from meterctl.simulate import Simulator, fault_model_id
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
 
-CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
-PROMPT = "canary-prompt: what is the airspeed of a laden swallow?"
 CLAUDE_BODY = json.dumps(
     {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 64, "messages": [{"role": "user", "content": PROMPT}]}
 )
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    """Run one simulator for the module."""
-    with Simulator(seed=3) as running:
-        yield running
-
-
-_clients: "list[BedrockRuntimeClient]" = []
-
-
-@pytest.fixture(autouse=True)
-def _close_clients() -> Iterator[None]:
-    """Close the connections of the clients that a test made."""
-    yield
-    while _clients:
-        _clients.pop().close()
-
-
-def plain_client(url: str, *, attempts: int = 1) -> "BedrockRuntimeClient":
-    """Make the client that an application makes."""
-    client = boto3.client(
-        "bedrock-runtime",
-        region_name="us-east-1",
-        endpoint_url=url,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"mode": "standard", "total_max_attempts": attempts}),
-    )
-    _clients.append(client)
-    return client
-
-
-@pytest.fixture
-def sink() -> MemorySink:
-    """Keep the records of one test."""
-    return MemorySink()
-
-
-@pytest.fixture
-def client(simulator: Simulator, sink: MemorySink) -> "BedrockRuntimeClient":
-    """Give an instrumented client."""
-    return bedrock_meter.instrument(plain_client(simulator.url), use_case="chatbot", sink=sink)
-
-
-def only(sink: MemorySink) -> Record:
-    """Give the one record there is."""
-    assert len(sink.records) == 1
-    return sink.records[0]
-
-
-def assert_billed_as_served(record: Record, simulator: Simulator) -> None:
-    """Compare a record with the simulator's entry of the same request."""
-    served = next(entry for entry in simulator.ledger if entry.request_id == record.outcome.upstream_request_id)
-    usage = record.usage
-    assert usage is not None
-    assert (usage.input, usage.output) == (served.input_tokens, served.output_tokens)
-    assert (usage.cache_read or 0, usage.cache_write or 0) == (
-        served.cache_read_tokens,
-        served.cache_write_5m_tokens + served.cache_write_1h_tokens,
-    )
 
 
 def test_invoke_model_is_metered(client: "BedrockRuntimeClient", simulator: Simulator, sink: MemorySink) -> None:
@@ -253,6 +188,55 @@ def test_an_answer_that_breaks_off_is_recorded(client: "BedrockRuntimeClient", s
     record = only(sink)
     assert record.outcome.ending is Ending.TRUNCATED
     assert record.outcome.certainty is Certainty.EXACT
+
+
+@pytest.mark.parametrize(
+    ("call", "operation"),
+    [
+        (
+            lambda client: client.apply_guardrail(
+                guardrailIdentifier="gr12345",
+                guardrailVersion="1",
+                source="INPUT",
+                content=[{"text": {"text": PROMPT}}],
+            ),
+            Operation.APPLY_GUARDRAIL,
+        ),
+        (
+            lambda client: client.start_async_invoke(
+                modelId="amazon.nova-reel-v1:0",
+                modelInput={"taskType": "TEXT_VIDEO"},
+                outputDataConfig={"s3OutputDataConfig": {"s3Uri": "s3://bucket/key"}},
+            ),
+            Operation.START_ASYNC_INVOKE,
+        ),
+        (lambda client: client.list_async_invokes(), Operation.LIST_ASYNC_INVOKES),
+        (
+            lambda client: client.count_tokens(
+                modelId=CLAUDE.removeprefix("us."), input={"converse": {"messages": HELLO}}
+            ),
+            Operation.COUNT_TOKENS,
+        ),
+    ],
+)
+def test_every_operation_is_recorded(
+    client: "BedrockRuntimeClient", sink: MemorySink, call: Any, operation: Operation
+) -> None:
+    """Operations that are no inference are recorded too, under their own names."""
+    call(client)
+
+    record = only(sink)
+    assert (record.call.operation, record.outcome.status) == (operation, Status.OK)
+    assert record.faults == ()
+
+
+def test_an_asynchronous_client_is_refused(simulator: Simulator) -> None:
+    """A client of aiobotocore, an asynchronous context manager, is refused with a word on what works instead."""
+    client = plain_client(simulator.url)
+    asynchronous: Any = type("Asynchronous", (), {"__aenter__": None, "meta": client.meta})()
+
+    with pytest.raises(bedrock_meter.ConfigError, match="gateway"):
+        bedrock_meter.instrument(asynchronous, use_case="chatbot")
 
 
 def test_instrumenting_twice_counts_once(simulator: Simulator, sink: MemorySink) -> None:

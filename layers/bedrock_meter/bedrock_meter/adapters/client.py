@@ -1,9 +1,9 @@
 """The layer door: ``instrument(client, use_case="…")`` meters a boto3 client in place, by botocore's own hooks.
 
-``before-call`` sees the request as it will be sent, ``after-call`` the answer after all retries, ``after-call-error`` a
-call that got none; the three share botocore's request context, where the session waits in between. Nothing is patched:
-the client, its results and its exceptions stay what they were. The one thing that is put in another's place is the body
-of InvokeModel, by a ``StreamingBody`` that reads the same bytes and shows them to the meter.
+``before-call`` sees the request as it will be sent, ``before-send`` every attempt, ``after-call`` the answer after all
+retries, ``after-call-error`` a call that got none; they share botocore's request context, where the session waits in
+between. Nothing is patched: the client, its results and its exceptions stay what they were. What is put under a result
+is in `body` (InvokeModel) and `stream` (event streams).
 
 Hooks: https://botocore.amazonaws.com/v1/documentation/api/latest/topics/events.html
 botocore is not imported here: whoever has a client has imported it.
@@ -13,12 +13,16 @@ import os
 import weakref
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from bedrock_meter.adapters.answer import Answer
+from bedrock_meter.adapters.body import metered_body
 from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.faultlog import OnceLog
+from bedrock_meter.adapters.label import current_use_case
 from bedrock_meter.adapters.stdout import StreamSink
+from bedrock_meter.adapters.stream import watch
 from bedrock_meter.config import Settings, check_use_case
 from bedrock_meter.domain import Ending
 from bedrock_meter.errors import ConfigError, Refusal
@@ -27,13 +31,13 @@ from bedrock_meter.ports import Clock, Sink
 from bedrock_meter.request import describe, match
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSResponse
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from botocore.client import BaseClient
     from botocore.model import OperationModel
 
 HOOK_FAULT = "hook_fault"
 
-_CONTEXT_KEY = "bedrock_meter_session"
+_CONTEXT_KEY = "bedrock_meter"
 _SERVICE = "bedrock-runtime"
 
 _not_yet_started = [True]
@@ -43,11 +47,12 @@ _not_yet_started = [True]
 def instrument[C: "BaseClient"](
     client: C, *, use_case: str, settings: Settings | None = None, sink: Sink | None = None
 ) -> C:
-    """Meter every InvokeModel, Converse and CountTokens call of a client. Its results and exceptions do not change.
+    """Meter every call of a client that Bedrock may bill, streams included. Its results and exceptions do not change.
 
     Args:
         client: A boto3 or botocore ``bedrock-runtime`` client. Instrumenting it again replaces the first time.
-        use_case: What its calls are for; it becomes the ``UseCase`` dimension.
+        use_case: What its calls are for; it becomes the ``UseCase`` dimension. A `bedrock_meter.use_case` block around
+            a call comes before it.
         settings: The settings; None reads them from the environment.
         sink: Where records go; None writes EMF lines to stdout.
 
@@ -55,11 +60,13 @@ def instrument[C: "BaseClient"](
         The same client.
 
     Raises:
-        ConfigError: It is a client of another service, or the use case or a setting cannot be used.
+        ConfigError: It is a client of another service or of aiobotocore, or the use case or a setting cannot be used.
     """
     service = client.meta.service_model.service_name
     if service != _SERVICE:
         raise ConfigError("client", f"it has to be a {_SERVICE} client, not a {service} client")
+    if is_asynchronous(client):
+        raise ConfigError("client", "asynchronous clients (aiobotocore, aioboto3) cannot be metered; use the gateway")
     check_use_case(use_case, setting="use_case")
     settings = settings or Settings.from_env(os.environ)
     settings = replace(settings, use_cases=settings.use_cases | {use_case})
@@ -70,7 +77,7 @@ def instrument[C: "BaseClient"](
         faults=OnceLog(),
         cold_start=bool(_not_yet_started and _not_yet_started.pop()),
     )
-    hooks = _Hooks(meter, use_case=use_case, region=client.meta.region_name, clock=clock)
+    hooks = _Hooks(meter, use_case=use_case, region=client.meta.region_name, settings=settings, clock=clock)
     for event, hook in hooks.by_event():
         name, hook_id = f"{event}.{_SERVICE}", f"bedrock-meter-{event}"
         client.meta.events.unregister(name, unique_id=hook_id)
@@ -78,19 +85,49 @@ def instrument[C: "BaseClient"](
     return client
 
 
-class _Hooks:
-    """The three hooks of one client. botocore passes everything by keyword, and more with every version."""
+def is_asynchronous(client: object) -> bool:
+    """Tell aiobotocore's clients, which are asynchronous context managers, from botocore's."""
+    return hasattr(type(client), "__aenter__")
 
-    def __init__(self, meter: Meter, *, use_case: str, region: str | None, clock: Clock) -> None:
+
+class _Pending:
+    """A session on its way from one hook to the next.
+
+    Once its request has been sent, a call that never comes back was interrupted by something that is no `Exception`,
+    such as Ctrl-C; then nothing refers to this any more, and that closes the session.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._interrupted: weakref.finalize[[Ending], _Pending] | None = None
+
+    def sent(self) -> None:
+        """Note that the request leaves."""
+        if self._interrupted is None:
+            self._interrupted = weakref.finalize(self, self.session.close, Ending.CLIENT_GONE)
+
+    def back(self) -> Session:
+        """Give the session, now that the call has returned."""
+        if self._interrupted is not None:
+            self._interrupted.detach()
+        return self.session
+
+
+class _Hooks:
+    """The hooks of one client. botocore passes everything by keyword, and more with every version."""
+
+    def __init__(self, meter: Meter, *, use_case: str, region: str | None, settings: Settings, clock: Clock) -> None:
         self._meter = meter
-        self._tags: Mapping[str, str] = {"use_case": use_case}
+        self._use_case = use_case
         self._region = region
+        self._settings = settings
         self._clock = clock
 
     def by_event(self) -> tuple[tuple[str, Callable[..., None]], ...]:
         """Give the hooks by the botocore event that they listen to."""
         return (
             ("before-call", self._harmless(self._before_call)),
+            ("before-send", self._harmless(self._before_send)),
             ("after-call", self._harmless(self._after_call)),
             ("after-call-error", self._harmless(self._after_call_error)),
         )
@@ -120,13 +157,20 @@ class _Hooks:
             _as_bytes(params["body"]),
             call_id=str(uuid4()),
             received_at=self._clock.now(),
-            tags=self._tags,
+            tags={"use_case": current_use_case() or self._use_case},
             region=self._region,
             strict=False,
         )
         session = self._meter.open(call, started=started)
-        context[_CONTEXT_KEY] = session
+        context[_CONTEXT_KEY] = _Pending(session)
         session.sending()
+
+    def _before_send(self, request: "AWSPreparedRequest", **_: Any) -> None:
+        """Note that an attempt leaves."""
+        context: Mapping[str, Any] = vars(request)["context"]  # which the stubs do not know
+        pending: _Pending | None = context.get(_CONTEXT_KEY)
+        if pending is not None:
+            pending.sent()
 
     def _after_call(
         self,
@@ -137,24 +181,54 @@ class _Hooks:
         **_: Any,
     ) -> None:
         """Meter an answer, whatever its status."""
-        session: Session | None = context.pop(_CONTEXT_KEY, None)
-        if session is None:
+        pending: _Pending | None = context.pop(_CONTEXT_KEY, None)
+        if pending is None:
             return
+        session = pending.back()
+        if http_response.raw is None:
+            return  # botocore's Stubber answered, and nothing was sent
+        attempts = _attempts(context)
+        try:
+            self._meter_answer(http_response, parsed, model, session, attempts)
+        except Exception:
+            session.close(Ending.TRUNCATED, attempts=attempts)
+            raise
+
+    def _meter_answer(
+        self,
+        http_response: "AWSResponse",
+        parsed: MutableMapping[str, Any],
+        model: "OperationModel",
+        session: Session,
+        attempts: int | None,
+    ) -> None:
         session.head(http_response.status_code, {name.lower(): value for name, value in http_response.headers.items()})
-        attempts = int(parsed.get("ResponseMetadata", {}).get("RetryAttempts", 0)) + 1
-        if model.has_streaming_output and "Error" not in parsed:
-            parsed["body"] = _metered_body(http_response, session, attempts)
-        else:
+        streamed = "Error" not in parsed and (model.has_streaming_output or model.has_event_stream_output)
+        if not streamed:
             session.feed(http_response.content)
             session.close(Ending.COMPLETE, attempts=attempts)
+            return
+        length = http_response.headers.get("content-length")
+        answer = Answer(
+            session,
+            attempts=attempts,
+            length=int(length) if length else None,
+            settings=self._settings,
+            clock=self._clock,
+        )
+        if model.has_event_stream_output:
+            watch(_event_stream(parsed), http_response.raw, answer)
+        else:
+            parsed["body"] = metered_body(http_response.raw, length, answer)
 
     def _after_call_error(self, context: MutableMapping[str, Any], exception: BaseException, **_: Any) -> None:
         """Record a call that got no answer: no connection, no credentials, no time."""
         from botocore.exceptions import ReadTimeoutError  # noqa: PLC0415 - see the head of this module
 
-        session: Session | None = context.pop(_CONTEXT_KEY, None)
-        if session is not None:
-            session.close(Ending.TIMED_OUT if isinstance(exception, ReadTimeoutError) else Ending.UNREACHABLE)
+        pending: _Pending | None = context.pop(_CONTEXT_KEY, None)
+        if pending is not None:
+            ending = Ending.TIMED_OUT if isinstance(exception, ReadTimeoutError) else Ending.UNREACHABLE
+            pending.back().close(ending, attempts=_attempts(context))
 
 
 def _as_bytes(body: Any) -> bytes:
@@ -164,68 +238,14 @@ def _as_bytes(body: Any) -> bytes:
     return bytes(body) if isinstance(body, bytes | bytearray) else b""
 
 
-def _metered_body(http_response: "AWSResponse", session: Session, attempts: int) -> Any:
-    from botocore.response import StreamingBody  # noqa: PLC0415 - see the head of this module
-
-    length = http_response.headers.get("content-length")
-    watched = _Watched(http_response.raw, int(length) if length else None, session, attempts)
-    # The stubs know less than the class: botocore itself hands it the header as it is, or None.
-    return StreamingBody(cast("IO[bytes]", watched), cast("int", length))
+def _attempts(context: Mapping[str, Any]) -> int | None:
+    """Give the number of requests that botocore sent for a call, which it counts for its own header."""
+    attempt = context.get("retries", {}).get("attempt")
+    return attempt if isinstance(attempt, int) else None
 
 
-class _Watched:
-    """The raw stream of an InvokeModel body: shows the session what is read, and closes the books at its end.
+def _event_stream(parsed: Mapping[str, Any]) -> Any:
+    """Find the stream in a result: ConverseStream calls it ``stream``, InvokeModelWithResponseStream ``body``."""
+    from botocore.eventstream import EventStream  # noqa: PLC0415 - see the head of this module
 
-    A body that is dropped unread is recorded when it is collected or the interpreter ends: its counts were in the
-    headers. Whatever is asked of it besides reading and closing is the raw stream's own.
-    """
-
-    def __init__(self, raw: Any, length: int | None, session: Session, attempts: int) -> None:
-        self._raw = raw
-        self._missing = length
-        self._session = session
-        self._attempts = attempts
-        weakref.finalize(self, session.close, Ending.CLIENT_GONE, attempts=attempts)
-
-    def read(self, amt: int | None = None) -> bytes:
-        """Read as the raw stream does."""
-        chunk: bytes = self._watch(lambda: self._raw.read(amt))
-        self._see(chunk, at_end=amt is None or (not chunk and amt != 0))
-        return chunk
-
-    def readinto(self, buffer: Any) -> int:
-        """Read as the raw stream does."""
-        count: int = self._watch(lambda: self._raw.readinto(buffer))
-        self._see(bytes(memoryview(buffer)[:count]), at_end=count == 0 and len(buffer) > 0)
-        return count
-
-    def readlines(self) -> list[bytes]:
-        """Read as the raw stream does."""
-        lines: list[bytes] = self._watch(self._raw.readlines)
-        self._see(b"".join(lines), at_end=True)
-        return lines
-
-    def close(self) -> None:
-        """Close the raw stream."""
-        self._raw.close()
-        self._session.close(Ending.CLIENT_GONE, attempts=self._attempts)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._raw, name)
-
-    def _watch[T](self, read: Callable[[], T]) -> T:
-        try:
-            return read()
-        except BaseException:
-            self._session.close(Ending.TRUNCATED, attempts=self._attempts)
-            raise
-
-    def _see(self, chunk: bytes, *, at_end: bool) -> None:
-        if chunk:
-            self._session.feed(chunk)
-        if self._missing is not None:
-            self._missing -= len(chunk)
-        if at_end and self._missing:
-            self._session.close(Ending.TRUNCATED, attempts=self._attempts)
-        elif at_end or self._missing == 0:
-            self._session.close(Ending.COMPLETE, attempts=self._attempts)
+    return next(value for value in parsed.values() if isinstance(value, EventStream))
