@@ -32,10 +32,17 @@ setup: .venv/installed  ## Make .venv with the project and its tools (every targ
 	@.sam-venv/bin/python $(PIP_INSTALL) --require-hashes -r requirements/sam.lock
 	@touch $@
 
+# The SDKs of tests/functional/clients are large, and only those tests need them.
+.clients-venv/installed: requirements/clients.lock
+	@echo "Setting up .clients-venv with the SDKs that the tests drive ..."
+	@$(PYTHON) -m venv --clear .clients-venv
+	@.clients-venv/bin/python $(PIP_INSTALL) --require-hashes -r requirements/clients.lock
+	@touch $@
+
 demo: .venv/installed  ## Run the whole path on the Bedrock simulator with real boto3 clients; no AWS account needed
 	@$(BIN)/meterctl demo
 
-test: .venv/installed  ## Run the unit, functional and contract tests
+test: .venv/installed .clients-venv/installed  ## Run the unit, functional and contract tests
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: .venv/installed  ## Check format, lint, types and import rules
@@ -51,15 +58,17 @@ format: .venv/installed  ## Format the code and mend what ruff can mend
 e2e: .venv/installed .sam-venv/installed  ## Run real sam build, sam local invoke and sam local start-api in containers
 	@tests/e2e/run.sh
 
-bench: .venv/installed  ## Measure the handler, the cold start and one EMF line against a plain boto3 client
+bench: .venv/installed  ## Measure calls, start, streams and EMF lines against boto3 and botocore
 	@$(BIN)/python -m benchmarks.handler
 	@$(BIN)/python -m benchmarks.coldstart
 	@$(BIN)/python -m benchmarks.emf_line
+	@$(BIN)/python -m benchmarks.stream_chunk
+	@$(BIN)/python -m benchmarks.long_stream
 
 lock: .venv/installed  ## Pin the requirements anew, with hashes and without index addresses
 	@$(PYTHON) -m venv .local/lock && .local/lock/bin/python $(PIP_INSTALL) uv
-	@for name in dev sam; do .local/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.12 \
+	@for name in clients dev sam; do .local/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.12 \
 		--generate-hashes --no-header --no-annotate requirements/$$name.in --output-file requirements/$$name.lock; done
 
 clean:  ## Remove everything that the targets made
-	rm -rf .venv .sam-venv .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .clients-venv .sam-venv .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -7,12 +7,13 @@ from typing import Any, Protocol
 
 from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.stdout import StreamSink
-from bedrock_meter.config import Settings
+from bedrock_meter.config import Settings, control_plane_url
 from bedrock_meter.meter import Meter
-from bedrock_meter.ports import Clock, Sink
-from gateway.credentials import provider
+from bedrock_meter.ports import Clock, FaultLog, Sink
+from gateway.credentials import Provider, provider
 from gateway.faultlog import StructuredFaultLog
 from gateway.http import Response, parse_event, render
+from gateway.profiles import InferenceProfiles
 from gateway.relay import Gateway
 from gateway.upstream import Upstream
 
@@ -44,16 +45,34 @@ def build(settings: Settings, *, environ: Mapping[str, str], sink: Sink | None =
         ConfigError: The settings name neither an upstream nor a Region.
     """
     clock: Clock = SystemClock()
+    credentials = provider(environ)
     upstream = Upstream(
         url=settings.endpoint,
         region=settings.region or _REGION_OF_A_LOCAL_UPSTREAM,
-        credentials=provider(environ),
+        credentials=credentials,
         read_timeout=settings.read_timeout_seconds,
     )
+    faults = StructuredFaultLog(settings.service)
     meter = Meter(
-        sink=sink or StreamSink.for_settings(settings), clock=clock, faults=StructuredFaultLog(settings.service)
+        sink=sink or StreamSink.for_settings(settings),
+        clock=clock,
+        faults=faults,
+        # A simulator or a proxy as upstream has no control plane to ask.
+        models=None if settings.upstream_url else _profiles(settings, credentials, faults),
     )
     return Gateway(settings=settings, meter=meter, upstream=upstream, clock=clock)
+
+
+def _profiles(settings: Settings, credentials: Provider, faults: FaultLog) -> InferenceProfiles:
+    def control_plane(region: str) -> Upstream:
+        return Upstream(
+            url=control_plane_url(region),
+            region=region,
+            credentials=credentials,
+            read_timeout=settings.read_timeout_seconds,
+        )
+
+    return InferenceProfiles(control_plane, faults.report)
 
 
 def handler_for(gateway: Callable[..., Response]) -> Handler:
@@ -62,7 +81,8 @@ def handler_for(gateway: Callable[..., Response]) -> Handler:
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         deadline = clock.monotonic() + context.get_remaining_time_in_millis() / 1000
-        return render(gateway(parse_event(event, fallback_id=context.aws_request_id, deadline=deadline)))
+        request = parse_event(event, fallback_id=context.aws_request_id, deadline=deadline, buffered=True)
+        return render(gateway(request))
 
     return handle
 
@@ -77,6 +97,7 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str
     return _deployed()(event, context)
 
 
-if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-    # In Lambda the gateway is put together while the environment starts, not while the first caller waits.
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ and "AWS_LAMBDA_EXEC_WRAPPER" not in os.environ:
+    # In Lambda the gateway is put together while the environment starts, not while the first caller waits. Under the
+    # wrapper it is gateway.runtime that does so, with a sink of its own.
     _deployed()

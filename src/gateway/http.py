@@ -9,8 +9,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, urlencode
 
-from bedrock_meter.errors import InvalidRequest, MeterError, Refusal
+from bedrock_meter.errors import InvalidRequest, MeterError, Refusal, UpstreamTimeout
 
 REQUEST_ID_HEADER = "x-bedrock-meter-request-id"
 
@@ -20,6 +21,25 @@ FRAMING_HEADERS = frozenset(
     | {"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )
 
+_ANTHROPIC_PATHS = ("/anthropic/", "/v1/messages")
+_OPENAI_PATHS = ("/openai/", "/v1/")
+_ANTHROPIC_ERRORS = {
+    400: "invalid_request_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
+_OPENAI_ERRORS = {
+    400: "invalid_request_error",
+    403: "permission_error",
+    404: "invalid_request_error",
+    408: "timeout_error",
+    413: "invalid_request_error",
+    429: "rate_limit_error",
+}
 _TEXT_TYPES = ("application/json", "text/")
 
 
@@ -33,6 +53,8 @@ class Request:
     """The HTTP method, upper case."""
     path: str
     """The raw path, percent-encoded, without query and stage."""
+    query: str = ""
+    """The raw query, percent-encoded, without its question mark."""
     headers: Mapping[str, str]
     """By lower-case name; a header that came several times has its values joined by commas."""
     body: bytes
@@ -41,6 +63,9 @@ class Request:
     """Why the body could not be read, where it could not; the call is refused with it."""
     deadline: float | None = None
     """When the answer must be out, on the clock of the app; None for no bound."""
+    buffered: bool = False
+    """Whether the transport sends nothing before it has the whole answer. Then a stream is read whole too, so that one
+    that breaks off can still become an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,24 +77,53 @@ class Response:
     headers: tuple[tuple[str, str], ...]
     """In order, without those that frame the message."""
     body: Iterable[bytes]
-    """The chunks of the body; to be iterated once."""
+    """The chunks of the body; to be iterated once. That of a stream gives them as they arrive, and raises `Refusal`
+    when Bedrock breaks off: what was given stands, and the transport must not end the message as if it were whole."""
+
+    def close(self) -> None:
+        """Say that nobody waits for the rest of the body any more; harmless after its end.
+
+        A stream is then read on within the bounds of the settings, since Bedrock bills it whole; this may take so long.
+        """
+        close = getattr(self.body, "close", None)
+        if close is not None:
+            close()
 
 
-def error_response(refusal: Refusal, request_id: str) -> Response:
-    """Phrase a refusal as Bedrock phrases its errors, so that SDKs raise the exception of that name."""
-    return Response(
-        status=refusal.http_status,
-        headers=(
-            ("content-type", "application/json"),
-            ("x-amzn-errortype", refusal.code),
-            ("x-amzn-requestid", request_id),
-            (REQUEST_ID_HEADER, request_id),
-        ),
-        body=(json.dumps({"message": refusal.message}).encode(),),
-    )
+def error_response(refusal: Refusal, request_id: str, path: str = "") -> Response:
+    """Phrase a refusal so that the caller's SDK understands it.
+
+    That is Bedrock's way, or on the compatible routes that of OpenAI or Anthropic:
+    https://platform.openai.com/docs/guides/error-codes, https://docs.anthropic.com/en/api/errors. The headers are the
+    same everywhere.
+
+    Args:
+        refusal: What is to be said.
+        request_id: Our id of the request.
+        path: The path that was asked for.
+    """
+    headers = [
+        ("content-type", "application/json"),
+        ("x-amzn-errortype", refusal.code),
+        ("x-amzn-requestid", request_id),
+        (REQUEST_ID_HEADER, request_id),
+    ]
+    document: dict[str, Any] = {"message": refusal.message}
+    if path.startswith(_ANTHROPIC_PATHS):
+        kind = _ANTHROPIC_ERRORS.get(refusal.http_status, "api_error")
+        document = {"type": "error", "error": {"type": kind, "message": refusal.message}, "request_id": request_id}
+    elif path.startswith(_OPENAI_PATHS):
+        kind = _OPENAI_ERRORS.get(refusal.http_status, "server_error")
+        document = {"error": {"message": refusal.message, "type": kind, "param": None, "code": refusal.code}}
+    if isinstance(refusal, UpstreamTimeout):
+        # AWS SDKs do not repeat a 408; those of OpenAI and Anthropic would, and the model may still be working.
+        headers.append(("x-should-retry", "false"))
+    return Response(status=refusal.http_status, headers=tuple(headers), body=(json.dumps(document).encode(),))
 
 
-def parse_event(event: Mapping[str, Any], *, fallback_id: str, deadline: float | None) -> Request:
+def parse_event(
+    event: Mapping[str, Any], *, fallback_id: str, deadline: float | None, buffered: bool = False
+) -> Request:
     """Read a REST API proxy event (payload format 1.0).
 
     Args:
@@ -77,6 +131,7 @@ def parse_event(event: Mapping[str, Any], *, fallback_id: str, deadline: float |
             model ARNs, the latter loses it.
         fallback_id: The request id when the event has none.
         deadline: When the answer must be out.
+        buffered: Whether the whole answer is collected before any of it is sent.
 
     Raises:
         MeterError: This is no such event at all.
@@ -91,11 +146,19 @@ def parse_event(event: Mapping[str, Any], *, fallback_id: str, deadline: float |
         id=str(context.get("requestId") or fallback_id),
         method=str(method).upper(),
         path=str(path),
+        query=_event_query(event),
         headers=_event_headers(event),
         body=body,
         unreadable=unreadable,
         deadline=deadline,
+        buffered=buffered,
     )
+
+
+def _event_query(event: Mapping[str, Any]) -> str:
+    # API Gateway decodes it for the event. That the caller may have encoded it otherwise does no harm: we sign it anew.
+    query = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters") or {}
+    return urlencode(query, doseq=True, quote_via=quote)
 
 
 def _event_headers(event: Mapping[str, Any]) -> dict[str, str]:

@@ -1,26 +1,46 @@
 """The transport-free app: ``Gateway(request) -> Response``. It authorises, meters, forwards, and hands back."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from bedrock_meter import __version__
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Call, Ending, Operation, Record
-from bedrock_meter.errors import GatewayFault, Refusal, RequestTooLarge, UpstreamTimeout
+from bedrock_meter.errors import GatewayFault, InvalidRequest, Refusal, RequestTooLarge, UpstreamTimeout
 from bedrock_meter.meter import Meter, Session
 from bedrock_meter.modelid import parse
 from bedrock_meter.ports import Clock
 from bedrock_meter.request import Target, describe, match
+from gateway.chat_usage import UsageHider, ask_for_usage
 from gateway.http import FRAMING_HEADERS, REQUEST_ID_HEADER, Request, Response, error_response
 from gateway.identity import identify
-from gateway.upstream import Upstream
+from gateway.stream import GATEWAY_FAULT, Answer, StreamRelay, is_stream
 
-GATEWAY_FAULT = "gateway_fault"
 HEALTH_PATH = "/healthz"
+
+_QUERY = re.compile(r"(?:(?!#)[!-~])*")
+
+
+class Upstream(Protocol):
+    """What signs and sends; `gateway.upstream` has the real one."""
+
+    def sign(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        """Make a request of our own from the caller's."""
+
+    def send(self, request: bytes, deadline: float | None) -> Answer:
+        """Send it and wait for the head of the answer; raise a `Refusal` when none comes."""
+
+    def close(self) -> None:
+        """Let go of what is kept between calls."""
 
 
 class Gateway:
     """The app behind every transport. Never raises; safe to share between threads.
+
+    The body of its answer is a list of chunks, or for an answer that streams the generator of `gateway.stream`, which
+    raises when Bedrock breaks off. A transport that stops iterating has to call the answer's ``close()``.
 
     Args:
         settings: The deployment's settings.
@@ -34,6 +54,7 @@ class Gateway:
         self._meter = meter
         self._upstream = upstream
         self._clock = clock
+        self._streams = StreamRelay(settings=settings, meter=meter, clock=clock)
 
     def __call__(self, request: Request) -> Response:
         """Answer one request, and leave one record of it (none for the health check)."""
@@ -46,13 +67,16 @@ class Gateway:
             target = match(request.method, request.path)
             tags = identify(request.headers, self._settings)
             call = self._describe(request, target, tags)
-            signed = self._upstream.sign(request.method, target.path, request.headers, request.body)
+            asking = ask_for_usage(call, request.body)
+            body = request.body if asking is None else asking
+            signed = self._upstream.sign(request.method, _with_query(target, request), request.headers, body)
         except Exception as error:  # noqa: BLE001 - whatever fails here, the caller gets an answer and we get a record
             refusal = self._refusal(error)
             session = self._meter.open(self._outline(request, target, tags), started=started)
             session.close(Ending.REFUSED, answered=refusal)
-            return error_response(refusal, request.id)
-        return self._relay(self._meter.open(call, started=started), signed, request)
+            return error_response(refusal, request.id, request.path)
+        hider = None if asking is None else UsageHider()
+        return self._relay(self._meter.open(call, started=started), signed, request, hider)
 
     def close(self) -> None:
         """Let go of the connections to Bedrock, for a process that goes on without the gateway."""
@@ -76,36 +100,53 @@ class Gateway:
 
     def _outline(self, request: Request, target: Target | None, tags: Mapping[str, str]) -> Call:
         """Say what is known of a call that is refused; it may be no more than that there was one."""
+        named = target.model if target else None
         return Call(
             id=request.id,
             operation=target.operation if target else Operation.UNKNOWN,
-            model=parse(target.model, self._settings.region) if target else None,
+            model=None if named is None else parse(named, self._settings.region),
             tags=tags,
             input_bytes=len(request.body),
             received_at=self._clock.now(),
         )
 
-    def _relay(self, session: Session, signed: bytes, request: Request) -> Response:
-        """Send the call and read the whole answer, so that its counts can go into the response headers."""
-        ending_if_broken = Ending.UNREACHABLE
-        body: list[bytes] = []
+    def _relay(self, session: Session, signed: bytes, request: Request, hider: UsageHider | None) -> Response:
         session.sending()
         try:
             answer = self._upstream.send(signed, request.deadline)
-            ending_if_broken = Ending.TRUNCATED
-            session.head(answer.status, _by_name(answer.headers))
+        except Exception as error:  # noqa: BLE001 - the same
+            return self._broken(session, error, Ending.UNREACHABLE, request)
+        headers = _by_name(answer.headers)
+        session.head(answer.status, headers)
+        if not is_stream(headers):
+            hider = None
+        elif not request.buffered:
+            added = ((REQUEST_ID_HEADER, request.id),)
+            return Response(
+                status=answer.status,
+                headers=(*_kept(answer), *added),
+                body=self._streams.start(answer, session, hider),
+            )
+        return self._whole(session, answer, request, hider)
+
+    def _whole(self, session: Session, answer: Answer, request: Request, hider: UsageHider | None) -> Response:
+        """Read the whole answer, so that its counts can go into the response headers."""
+        body: list[bytes] = []
+        try:
             for chunk in answer.chunks():
                 session.feed(chunk)
                 body.append(chunk)
         except Exception as error:  # noqa: BLE001 - the same
-            refusal = self._refusal(error)
-            session.close(
-                Ending.TIMED_OUT if isinstance(refusal, UpstreamTimeout) else ending_if_broken, answered=refusal
-            )
-            return error_response(refusal, request.id)
+            return self._broken(session, error, Ending.TRUNCATED, request)
         record = session.close(Ending.COMPLETE)
-        kept = tuple((name, value) for name, value in answer.headers if name.lower() not in FRAMING_HEADERS)
-        return Response(status=answer.status, headers=(*kept, *_meter_headers(request.id, record)), body=body)
+        if hider is not None:
+            body = [hider.feed(b"".join(body)), hider.rest()]
+        return Response(status=answer.status, headers=(*_kept(answer), *_meter_headers(request.id, record)), body=body)
+
+    def _broken(self, session: Session, error: Exception, ending: Ending, request: Request) -> Response:
+        refusal = self._refusal(error)
+        session.close(Ending.TIMED_OUT if isinstance(refusal, UpstreamTimeout) else ending, answered=refusal)
+        return error_response(refusal, request.id, request.path)
 
     def _refusal(self, error: Exception) -> Refusal:
         if isinstance(error, Refusal):
@@ -119,6 +160,18 @@ def _health(request: Request) -> Response:
     return Response(
         status=200, headers=(("content-type", "application/json"), (REQUEST_ID_HEADER, request.id)), body=(body,)
     )
+
+
+def _with_query(target: Target, request: Request) -> str:
+    if not request.query:
+        return target.path
+    if not _QUERY.fullmatch(request.query):
+        raise InvalidRequest("The query holds a character that has to be percent-encoded. Encode it.")
+    return f"{target.path}?{request.query}"
+
+
+def _kept(answer: Answer) -> Iterable[tuple[str, str]]:
+    return ((name, value) for name, value in answer.headers if name.lower() not in FRAMING_HEADERS)
 
 
 def _by_name(headers: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -57,7 +57,7 @@ def sign(
             method,
             # Every service but S3 encodes the encoded path once more.
             quote(path, safe="/~"),
-            "&".join(sorted(query.split("&"))),
+            _canonical_query(query),
             *(f"{name}:{' '.join(signed[name].split())}" for name in names),
             "",
             ";".join(names),
@@ -73,6 +73,11 @@ def sign(
         f"{_ALGORITHM} Credential={credential}, SignedHeaders={';'.join(names)}, Signature={signature}"
     )
     return signed
+
+
+def _canonical_query(query: str) -> str:
+    pairs = sorted(part.partition("=")[::2] for part in query.split("&") if part)
+    return "&".join(f"{name}={value}" for name, value in pairs)
 
 
 @lru_cache(maxsize=8)

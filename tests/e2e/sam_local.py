@@ -96,12 +96,12 @@ class SamLocal:
     @contextlib.contextmanager
     def start_api(self, env_vars: Path) -> Iterator[RunningApi]:
         """Serve the API of the template until the block ends."""
-        port = _free_port()
+        port = free_port()
         log_file = self.state / "start-api.log"
         command = [str(self.sam), "local", "start-api", "--port", str(port), "--warm-containers", "LAZY"]
         command += self._options(env_vars)
         with log_file.open("w") as log, self._running("start-api", command, stdout=log, stderr=log) as process:
-            _wait_until_it_listens(process, port, log_file)
+            wait_until_it_listens(process, port, log_file)
             yield RunningApi(url=f"http://127.0.0.1:{port}", log_file=log_file)
 
     @contextlib.contextmanager
@@ -155,14 +155,20 @@ def emf_lines(log: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.splitlines() if '"_aws"' in line]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Give a port of 127.0.0.1 that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log_file: Path) -> None:
+def wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log_file: Path) -> None:
+    """Wait until a process takes connections.
+
+    Raises:
+        AssertionError: It did not in time, or has ended.
+    """
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
@@ -170,4 +176,4 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log_file
         # A connection is refused at once while nothing listens; this is the pause between two tries.
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.2)
-    raise AssertionError(f"sam local start-api did not come up:\n{log_file.read_text(encoding='utf-8')}")
+    raise AssertionError(f"{process.args!r} did not come up:\n{log_file.read_text(encoding='utf-8')}")

@@ -31,7 +31,7 @@ def serve(port: int, upstream: str | None, use_case: str, emf: str) -> None:
     settings = replace(settings, use_case=use_case, use_cases=settings.use_cases | {use_case})
     with _lines(emf) as lines:
         gateway = build(settings, environ=os.environ, sink=StreamSink.for_settings(settings, lines))
-        with closing(gateway), LocalServer(GatewayAsgi(gateway), port=port) as server:
+        with closing(gateway), GatewayAsgi(gateway) as app, LocalServer(app, port=port) as server:
             click.echo(f"bedrock-meter gateway on {server.url}, forwarding to {settings.endpoint}", err=True)
             click.echo(f"export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={server.url}", err=True)
             wait_for_signal()

@@ -1,6 +1,7 @@
 """An ASGI app on a loopback port, in a thread of its own: hypercorn, started and stopped."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
@@ -12,6 +13,8 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 _STOP_SECONDS = 10.0
+_GRACE_SECONDS = 1.0
+"""How long answers that are under way may take when the server stops; then it hangs up on their callers."""
 
 
 class LocalServer:
@@ -50,14 +53,29 @@ class LocalServer:
         # hypercorn owns the socket from here on, and closes it.
         config.bind = [f"fd://{self._socket.detach()}"]
         config.errorlog = logging.getLogger("meterctl.server")
-        config.graceful_timeout = 1.0
+        config.graceful_timeout = _GRACE_SECONDS
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(serve(self._app, config, shutdown_trigger=self._stop.wait))
+            runner.run(self._serve(config))
+
+    async def _serve(self, config: Config) -> None:
+        serving = asyncio.ensure_future(serve(self._app, config, shutdown_trigger=self._stop.wait))
+        stopping = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        # From Python 3.12 on hypercorn waits without bound for connections to end by themselves. What is left of them
+        # after the grace is cancelled when the loop ends.
+        await asyncio.wait({serving}, timeout=_GRACE_SECONDS)
+        serving.cancel()
+        stopping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
 
 
 def wait_for_signal() -> None:
-    """Wait for Ctrl-C or SIGTERM."""
+    """Wait for Ctrl-C or SIGTERM. A second one has its usual effect: it ends the process at once."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in usual:
         signal.signal(number, lambda *_: stop.set())
     stop.wait()
+    for number, handler in usual.items():
+        signal.signal(number, handler)

@@ -102,6 +102,11 @@ class StubUpstream:
         self.seen: list[Seen] = []
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
+    def replies_with(self, *replies: Reply) -> None:
+        """Give other replies from now on."""
+        with self._lock:
+            self._replies = list(replies)
+
     @property
     def connections(self) -> int:
         """How many connections were made so far."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 from tests.functional.gateway.calls import CLAUDE, CLAUDE_BODY, CLAUDE_PATH, CONVERSE_BODY, CONVERSE_PATH
-from tests.functional.gateway.door import Door, HttpAnswer, open_door
+from tests.functional.gateway.door import Door, HttpAnswer, client_of, open_door
 from tests.functional.gateway.stub import StubUpstream, http, sends
 
 from bedrock_meter.domain import Certainty, Ending, Operation, Status
 from bedrock_meter.errors import MeterError
+from bedrock_meter.request import MODEL_ROUTES
 from gateway.identity import USE_CASE_HEADER
 from meterctl.lambda_front import InvocationContext, to_event
 
@@ -38,7 +39,7 @@ class Case:
     headers: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
     operation: Operation = Operation.INVOKE_MODEL
-    """What the record says; the model is known whenever the operation is."""
+    """What the record says; the model is known whenever the path names it."""
 
 
 def unknown(method: str, path: str) -> Case:
@@ -66,8 +67,23 @@ def denied(*says: str, headers: Mapping[str, str], **settings: object) -> Case:
 
 
 CASES: Mapping[str, Case] = {
-    "streaming": unknown("POST", f"/model/{CLAUDE}/invoke-with-response-stream"),
-    "guardrail": unknown("POST", "/guardrail/gr-1/version/1/apply"),
+    "bidirectional": Case(
+        status=404,
+        code="UnknownOperationException",
+        says=("HTTP/2 with both directions", "API Gateway", "Call Bedrock itself"),
+        path=f"/model/{CLAUDE}/invoke-with-bidirectional-stream",
+        operation=Operation.UNKNOWN,
+    ),
+    "stream-by-get": unknown("GET", f"/model/{CLAUDE}/converse-stream"),
+    "guardrail-by-put": unknown("PUT", "/guardrail/gr-1/version/1/apply"),
+    "start-async-without-a-model": Case(
+        status=400,
+        code="ValidationException",
+        says=("names no model", '"modelId"'),
+        path="/async-invoke",
+        body=b'{"modelInput":{}}',
+        operation=Operation.START_ASYNC_INVOKE,
+    ),
     "root": unknown("POST", "/"),
     "no-model": unknown("POST", "/model//invoke"),
     "dots": unknown("POST", "/model/../invoke"),
@@ -148,7 +164,7 @@ def test_a_refused_call_gets_its_answer_and_one_record(case: Case) -> None:
         assert upstream.connections == 0
         call = door.record.call
         assert call.operation is case.operation
-        assert (call.model is None) == (case.operation is Operation.UNKNOWN)
+        assert (call.model is not None) == (case.operation in MODEL_ROUTES.values())
         assert call.input_bytes == len(case.body)
         assert "once upon" not in message
 
@@ -186,15 +202,15 @@ def with_header(client: "BedrockRuntimeClient", name: str, value: str) -> "Bedro
     return client
 
 
-def invoke_stream(client: "BedrockRuntimeClient") -> object:
-    """Call an operation that the gateway does not know."""
-    return client.invoke_model_with_response_stream(modelId=CLAUDE, body=CLAUDE_BODY)
+def invoke_elsewhere(client: "BedrockRuntimeClient") -> object:
+    """Call a route that the gateway does not know."""
+    return client_of(f"{client.meta.endpoint_url}/elsewhere").invoke_model(modelId=CLAUDE, body=CLAUDE_BODY)
 
 
 @pytest.mark.parametrize(
     ("call", "settings", "status", "code", "exception"),
     [
-        (invoke_stream, {}, 404, "UnknownOperationException", "ClientError"),
+        (invoke_elsewhere, {}, 404, "UnknownOperationException", "ClientError"),
         (lambda c: c.invoke_model(modelId=CLAUDE, body=b"no"), {}, 400, "ValidationException", "ValidationException"),
         (
             lambda c: c.invoke_model(modelId=CLAUDE, body=CLAUDE_BODY.ljust(LIMIT + 1)),
@@ -285,3 +301,29 @@ def test_text_and_base64_events_are_the_same_call(encoded: bool) -> None:
         assert result["statusCode"] == 200
         assert upstream.seen[0].body == CLAUDE_BODY
         assert door.record.call.id == "event-1"
+
+
+COMPATIBLE = {
+    "openai": ("/openai/v1/chat/completions", {"type": "invalid_request_error", "code": "ValidationException"}),
+    "openai-responses": ("/v1/responses", {"type": "invalid_request_error", "code": "ValidationException"}),
+    "openai-unknown": ("/openai/v1/nowhere", {"type": "invalid_request_error", "code": "UnknownOperationException"}),
+    "anthropic": ("/anthropic/v1/messages", {"type": "invalid_request_error"}),
+    "anthropic-short": ("/v1/messages", {"type": "invalid_request_error"}),
+    "anthropic-unknown": ("/anthropic/v1/messages/batches", {"type": "not_found_error"}),
+}
+
+
+@pytest.mark.parametrize(("path", "error"), COMPATIBLE.values(), ids=COMPATIBLE)
+def test_a_compatible_route_refuses_in_its_own_shape(path: str, error: dict[str, str]) -> None:
+    """The OpenAI and Anthropic SDKs find the message where their own service puts it; the headers are Bedrock's."""
+    with StubUpstream(sends(http(200, {}, b"{}"))) as upstream, open_door(upstream.url) as door:
+        answer = door.send("POST", path, b"no json")
+
+        document = json.loads(answer.body)
+        assert document["error"].items() >= error.items()
+        assert len(document["error"]["message"]) > 20
+        assert document.get("type") == ("error" if "messages" in path else None)
+        assert answer.header("x-amzn-errortype") == door.record.outcome.error_code
+        assert answer.header("x-bedrock-meter-request-id") == door.record.call.id
+        assert answer.status == door.record.outcome.http_status
+        assert upstream.connections == 0

@@ -88,6 +88,22 @@ def test_calls_are_relayed_and_their_lines_appended(simulator: Simulator, tmp_pa
     assert json.loads(line)["UseCase"] == "chatbot"
 
 
+def test_streams_are_relayed_and_counted(simulator: Simulator, tmp_path: Path) -> None:
+    """Both stream operations of boto3 run to their end, and each leaves a line with what the last event says."""
+    emf_file = tmp_path / "emf.jsonl"
+    arguments = "--upstream", simulator.url, "--use-case", "chatbot", "--emf", str(emf_file)
+    question = {"schemaVersion": "messages-v1", "messages": [{"role": "user", "content": [{"text": "hello"}]}]}
+    with serving(*arguments) as (url, _), client(url) as bedrock:
+        answer = bedrock.converse_stream(modelId=MODEL, messages=[{"role": "user", "content": [{"text": "hello"}]}])
+        (usage,) = (event["metadata"]["usage"] for event in answer["stream"] if "metadata" in event)
+        chunks = bedrock.invoke_model_with_response_stream(modelId=MODEL, body=json.dumps(question))["body"]
+        last = json.loads(list(chunks)[-1]["chunk"]["bytes"])["amazon-bedrock-invocationMetrics"]
+
+    lines = [json.loads(line) for line in emf_file.read_text().splitlines()]
+    assert [line["OutputTokenCount"] for line in lines] == [usage["outputTokens"], last["outputTokenCount"]]
+    assert [line["InputTokenCount"] for line in lines] == [usage["inputTokens"], last["inputTokenCount"]]
+
+
 def test_calls_at_the_same_time_are_all_counted(simulator: Simulator, tmp_path: Path) -> None:
     """Sixteen callers at once get their answers, and the lines do not run into each other."""
     emf_file = tmp_path / "emf.jsonl"
