@@ -1,6 +1,7 @@
 """The gateway's transport-free app behind ASGI, for the local server."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,12 @@ type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _WORKERS = 64
 """Calls that may wait for Bedrock at the same time; each holds one thread."""
+
+
+_NO_HTTP2 = (
+    "meterctl serve speaks HTTP/1.1 only. In the AWS SDK for JavaScript set requestHandler: new NodeHttpHandler() "
+    "of @smithy/node-http-handler."
+)
 
 
 class GatewayAsgi:
@@ -50,6 +57,8 @@ class GatewayAsgi:
         """Answer one HTTP request, or take part in the server's start and end."""
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
+        elif scope["type"] == "http" and scope["http_version"].startswith("2"):
+            await _refuse_http2(send)
         elif scope["type"] == "http":
             await self._http(scope, receive, send)
 
@@ -95,6 +104,16 @@ class GatewayAsgi:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 return
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+async def _refuse_http2(send: Send) -> None:
+    """Say that HTTP/2 is not spoken.
+
+    The JavaScript SDK's own handler takes leave of the connection as soon as an answer has begun, while it still reads
+    it. hypercorn then closes the connection, and the stream would end short without an error.
+    """
+    await send({"type": "http.response.start", "status": 505, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": json.dumps({"message": _NO_HTTP2}).encode(), "more_body": False})
 
 
 class _Stream:

@@ -3,18 +3,22 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import boto3
 import pytest
+from h2.connection import H2Connection
+from h2.events import DataReceived, ResponseReceived, StreamEnded
 
 from meterctl.simulate import Simulator
 
@@ -160,3 +164,28 @@ def test_a_wrong_option_is_one_sentence(arguments: list[str], environment: dict[
     assert result.returncode == 2
     assert result.stderr.startswith(f"meterctl: {message}")
     assert "Traceback" not in result.stderr
+
+
+def test_http2_is_refused_aloud(simulator: Simulator) -> None:
+    """A client that speaks HTTP/2 is told what to do, and its streams are not cut short without a word."""
+    with serving("--upstream", simulator.url, "--use-case", "chatbot") as (url, _):
+        address = urlsplit(url)
+        client = H2Connection()
+        client.initiate_connection()
+        client.send_headers(
+            1,
+            [(":method", "GET"), (":path", "/healthz"), (":scheme", "http"), (":authority", address.netloc)],
+            end_stream=True,
+        )
+        with socket.create_connection((address.hostname, address.port), 10) as connection:
+            connection.sendall(client.data_to_send())
+            events: list[Any] = []
+            while not any(isinstance(event, StreamEnded) for event in events):
+                received = connection.recv(65536)
+                assert received, "the server closed the connection without an answer"
+                events += client.receive_data(received)
+
+    (answer,) = (event for event in events if isinstance(event, ResponseReceived))
+    assert dict(answer.headers)[b":status"] == b"505"
+    body = b"".join(event.data for event in events if isinstance(event, DataReceived))
+    assert "NodeHttpHandler" in json.loads(body)["message"]
