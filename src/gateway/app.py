@@ -6,8 +6,10 @@ from functools import cache
 from typing import Any, Protocol
 
 from bedrock_meter.adapters.clock import SystemClock
+from bedrock_meter.adapters.pricebook import PriceBookFile
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import Settings, control_plane_url
+from bedrock_meter.estimate import Estimator
 from bedrock_meter.meter import Meter
 from bedrock_meter.ports import Clock, FaultLog, Sink
 from gateway.credentials import Provider, provider
@@ -53,13 +55,17 @@ def build(settings: Settings, *, environ: Mapping[str, str], sink: Sink | None =
         read_timeout=settings.read_timeout_seconds,
     )
     faults = StructuredFaultLog(settings.service)
+    prices = PriceBookFile(settings.prices, lambda code, error: meter.carry(code, error))  # noqa: PLW0108 - there is no meter yet
     meter = Meter(
         sink=sink or StreamSink.for_settings(settings),
         clock=clock,
         faults=faults,
         # A simulator or a proxy as upstream has no control plane to ask.
         models=None if settings.upstream_url else _profiles(settings, credentials, faults),
+        pricer=prices,
+        estimator=Estimator(),
     )
+    prices.load()  # while the environment starts, not while the first caller waits
     return Gateway(settings=settings, meter=meter, upstream=upstream, clock=clock)
 
 

@@ -184,7 +184,7 @@ def _meter_headers(request_id: str, record: Record | None) -> Iterable[tuple[str
     if record is None or record.usage is None:
         return
     facts = {
-        "cost-usd": record.cost,
+        "cost-usd": None if record.cost is None else f"{record.cost:f}",
         "input-tokens": record.usage.input,
         "output-tokens": record.usage.output,
         "usage-source": record.usage.source.value,

@@ -152,10 +152,24 @@ def test_an_unpriced_call_is_counted_and_costs_no_zero() -> None:
     assert not {"EstimatedCostUSD", "cost_usd"} & root.keys()
 
 
+def test_a_priced_call_without_a_cost_is_not_unpriced() -> None:
+    """Where the book has a price and a count is unknown, the row is told, and the book is not blamed."""
+    root = encode(a_record(cost=None, price_row="acme.model-v1|*|geo|default|0|2026-01-01"))
+    assert root["price_row"] == "acme.model-v1|*|geo|default|0|2026-01-01"
+    assert not {"EstimatedCostUSD", "cost_usd", "Unpriced"} & root.keys()
+
+
+def test_a_free_call_costs_nothing_and_is_not_unpriced() -> None:
+    """A cost of 0 is a property, no metric, and no missing price."""
+    root = encode(a_record(cost=Decimal(0)))
+    assert root["cost_usd"] == "0"
+    assert not {"EstimatedCostUSD", "Unpriced"} & root.keys()
+
+
 def test_cost_is_exact_as_a_property() -> None:
-    """The property keeps every digit; only the metric is a float."""
+    """The property keeps every digit, without an exponent; only the metric is a float."""
     root = encode(a_record(cost=Decimal("0.000000123456789012345")))
-    assert root["cost_usd"] == "1.23456789012345E-7"
+    assert root["cost_usd"] == "0.000000123456789012345"
     assert root["EstimatedCostUSD"] == pytest.approx(1.23456789e-7)
 
 

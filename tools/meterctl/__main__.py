@@ -3,7 +3,9 @@
 import click
 
 from bedrock_meter import MeterError, __version__
+from meterctl.cost import cost
 from meterctl.demo.command import demo
+from meterctl.prices.command import command as prices
 from meterctl.serve import serve
 from meterctl.simulate.command import command as simulate
 
@@ -14,7 +16,7 @@ def cli() -> None:
     """Exact token metering for Amazon Bedrock."""
 
 
-for command in (demo, serve, simulate):
+for command in (cost, demo, prices, serve, simulate):
     cli.add_command(command)
 
 

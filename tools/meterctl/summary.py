@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from bedrock_meter import emf
@@ -25,6 +26,10 @@ class Row:
     """Calls that failed, were throttled or were denied."""
     tokens: dict[str, int] = field(default_factory=dict)
     """Sum by token metric."""
+    cost: Decimal = Decimal(0)
+    """US dollars, the exact sum of the calls that have a price."""
+    unpriced: int = 0
+    """Calls with counts and without a cost; ``cost`` does not have them."""
     latencies: list[float] = field(default_factory=list)
     """Milliseconds, one for each successful call."""
 
@@ -34,6 +39,10 @@ class Row:
         self.errors += sum(int(line.get(name, 0)) for name in ERROR_METRICS)
         for name in (emf.INPUT_TOKENS, emf.OUTPUT_TOKENS, emf.CACHE_READ_TOKENS, emf.CACHE_WRITE_TOKENS):
             self.tokens[name] = self.tokens.get(name, 0) + int(line.get(name, 0))
+        if "cost_usd" in line:
+            self.cost += Decimal(line["cost_usd"])
+        elif "usage_source" in line:
+            self.unpriced += 1
         if emf.LATENCY in line:
             self.latencies.append(float(line[emf.LATENCY]))
 

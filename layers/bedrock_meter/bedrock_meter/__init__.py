@@ -24,8 +24,9 @@ from bedrock_meter.domain import (
     Usage,
     UsageSource,
 )
-from bedrock_meter.errors import ConfigError, MeterError, Refusal
+from bedrock_meter.errors import ConfigError, MeterError, PriceBookError, Refusal
 from bedrock_meter.meter import Meter, Session
+from bedrock_meter.pricing import PriceBook, RateCard
 from bedrock_meter.version import __version__
 
 __all__ = [
@@ -39,6 +40,9 @@ __all__ = [
     "ModelRef",
     "Operation",
     "Outcome",
+    "PriceBook",
+    "PriceBookError",
+    "RateCard",
     "Record",
     "Refusal",
     "Scope",

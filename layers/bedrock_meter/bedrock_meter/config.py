@@ -16,6 +16,7 @@ USE_CASE = "BEDROCK_METER_USE_CASE"
 USE_CASES = "BEDROCK_METER_USE_CASES"
 USE_CASE_HEADER = "BEDROCK_METER_USE_CASE_HEADER"
 MODELS = "BEDROCK_METER_MODELS"
+PRICES = "BEDROCK_METER_PRICES"
 UPSTREAM_URL = "BEDROCK_METER_UPSTREAM_URL"
 MAX_BODY_BYTES = "BEDROCK_METER_MAX_BODY_BYTES"
 READ_TIMEOUT_SECONDS = "BEDROCK_METER_READ_TIMEOUT_SECONDS"
@@ -43,6 +44,8 @@ class Settings:
     """Whether a caller may choose among the registered use cases by header. (BEDROCK_METER_USE_CASE_HEADER)"""
     models: frozenset[str] | None = None
     """The model ids that become dimensions; None for all that Bedrock acknowledges. (BEDROCK_METER_MODELS)"""
+    prices: str | None = None
+    """The path of a price book to use instead of the packaged one. (BEDROCK_METER_PRICES)"""
     upstream_url: str | None = None
     """Where calls go; None for Bedrock in the own Region. (BEDROCK_METER_UPSTREAM_URL)"""
     max_body_bytes: int = 6 * 1024 * 1024
@@ -78,6 +81,7 @@ class Settings:
             use_cases=listed | ({use_case} if use_case else frozenset()),
             use_case_header=_switch(given, USE_CASE_HEADER),
             models=_names(given, MODELS) or None,
+            prices=given.get(PRICES),
             upstream_url=_url(given, UPSTREAM_URL),
             max_body_bytes=int(_number(given, MAX_BODY_BYTES, default.max_body_bytes, least=1)),
             read_timeout_seconds=_number(given, READ_TIMEOUT_SECONDS, default.read_timeout_seconds, least=0.1),

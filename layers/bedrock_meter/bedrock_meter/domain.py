@@ -186,7 +186,7 @@ class Call:
     input_bytes: int = 0
     """The size of the request body in bytes."""
     tier: str | None = None
-    """The service tier that was asked for (``priority``, ``default``, ``flex``, ``reserved``); None when unset."""
+    """The tier that was asked for (``priority``, ``default``, ``flex``, ``reserved``, ``latency``); None when unset."""
     streaming: bool = False
     """Whether the answer arrives as a stream."""
     attempt: int | None = None
@@ -199,8 +199,7 @@ class Call:
     def __post_init__(self) -> None:
         """Refuse a naive time: its day would depend on where the code runs."""
         if self.received_at.tzinfo is None:
-            msg = "received_at must be an aware datetime"
-            raise ValueError(msg)
+            raise ValueError("received_at must be an aware datetime")
 
     @property
     def use_case(self) -> str | None:
@@ -236,8 +235,7 @@ class Usage:
         for name in ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h"):
             count = getattr(self, name)
             if count is not None and not 0 <= count <= MAX_COUNT:
-                msg = f"Usage.{name} must lie between 0 and {MAX_COUNT}, not {count}"
-                raise ValueError(msg)
+                raise ValueError(f"Usage.{name} must lie between 0 and {MAX_COUNT}, not {count}")
 
     @property
     def cache_write(self) -> int | None:
@@ -290,7 +288,9 @@ class Record:
     """The counts, or None when there are none: see ``outcome.certainty`` for what that means."""
     outcome: Outcome
     cost: Decimal | None = None
-    """US dollars, or None while the call is unpriced."""
+    """US dollars, or None where a price or a count is unknown."""
+    price_row: str | None = None
+    """The row of the price book that holds for the call (two with ``+``); None where the book has no price for it."""
     disagreement: bool = False
     """Two sources of the same count differed; the one that Bedrock bills by was taken."""
     cold_start: bool = False

@@ -13,7 +13,6 @@ This is the only module of the library in which a float may stand for money.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import lru_cache
 from json import JSONEncoder
 from json.encoder import encode_basestring_ascii as _quote
@@ -160,7 +159,7 @@ def _metrics(record: Record, duration: str | None) -> dict[str, float | str]:
     if invocation and _accepted(record):
         found[INVOCATIONS] = 1
     if record.usage is not None:
-        _add_volume(found, record.usage, record.cost)
+        _add_volume(found, record, record.usage)
     if outcome.status in _STATUS_METRICS:
         found[_STATUS_METRICS[outcome.status]] = 1
     elif invocation and duration:
@@ -178,7 +177,7 @@ def _metrics(record: Record, duration: str | None) -> dict[str, float | str]:
     return found
 
 
-def _add_volume(found: dict[str, float | str], usage: Usage, cost: Decimal | None) -> None:
+def _add_volume(found: dict[str, float | str], record: Record, usage: Usage) -> None:
     if usage.input:
         found[INPUT_TOKENS] = usage.input
     if usage.output:
@@ -189,10 +188,10 @@ def _add_volume(found: dict[str, float | str], usage: Usage, cost: Decimal | Non
         found[CACHE_WRITE_TOKENS] = cache_write
     if usage.source is UsageSource.ESTIMATE:
         found[ESTIMATED] = 1
-    if cost is None:
+    if record.cost:
+        found[COST] = float(record.cost)
+    elif record.cost is None and record.price_row is None:
         found[UNPRICED] = 1
-    elif cost:
-        found[COST] = float(cost)
 
 
 def _add_stream_speed(found: dict[str, float | str], record: Record) -> None:
@@ -229,7 +228,8 @@ def _properties(record: Record, duration: str | None) -> str:
         "tier": call.tier,
         "error_code": outcome.error_code,
         "stop_reason": outcome.stop_reason,
-        "cost_usd": None if record.cost is None else str(record.cost),
+        "cost_usd": None if record.cost is None else f"{record.cost:f}",
+        "price_row": record.price_row,
         "invoked_model": outcome.invoked_model,
         "usage_source": None if usage is None else usage.source,
     }

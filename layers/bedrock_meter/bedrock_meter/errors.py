@@ -4,6 +4,7 @@
 
     MeterError
     ├── ConfigError            a setting is missing or wrong; raised at start-up, never during a call
+    ├── PriceBookError         a price book cannot be used
     └── Refusal                the call is answered here and not sent to Bedrock (or Bedrock gave no answer)
         ├── UnknownOperation   404  UnknownOperationException
         ├── InvalidRequest     400  ValidationException
@@ -36,6 +37,18 @@ class ConfigError(MeterError):
     def __init__(self, setting: str, problem: str) -> None:
         super().__init__(f"{setting}: {problem}")
         self.setting = setting
+
+
+class PriceBookError(MeterError):
+    """A price book cannot be used; no row of it is.
+
+    Attributes:
+        row: The row that is wrong: its place in the list, from 1, and its key; None when it is the book as a whole.
+    """
+
+    def __init__(self, problem: str, *, row: str | None = None) -> None:
+        super().__init__(f"{row or 'the price book'}: {problem}")
+        self.row = row
 
 
 class Refusal(MeterError):  # noqa: N818 - named for what it does to the call

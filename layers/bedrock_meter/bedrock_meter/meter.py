@@ -11,16 +11,21 @@ answer never depends on them.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 
+from bedrock_meter.charge import charge
+from bedrock_meter.cutoff import with_estimate
 from bedrock_meter.domain import Call, Certainty, Ending, Outcome, Record, Status
 from bedrock_meter.errors import Refusal
-from bedrock_meter.ports import Clock, FaultLog, ModelResolver, Sink
+from bedrock_meter.estimate import Estimator
+from bedrock_meter.ports import Clock, FaultLog, ModelResolver, Pricer, Sink
 from bedrock_meter.usage import Reading, UsageReader, reader_for
 from bedrock_meter.usage.buffered import ANSWER_NOT_JSON
 from bedrock_meter.usage.headers import REQUEST_ID
 
 READER_FAULT = "reader_fault"
 SINK_FAULT = "sink_fault"
+PRICING_FAULT = "pricing_fault"
 CUT_SHORT = "stream_cut_short"
 """A stream ended in the middle of a message although the transport saw it end well."""
 
@@ -40,6 +45,8 @@ class Meter:
         faults: Where the meter's own failures are reported.
         cold_start: Whether the first record is the first of its process.
         models: Who knows the models behind opaque ARNs; None leaves them opaque.
+        pricer: Who knows prices; without one every call is unpriced.
+        estimator: Counts what a stream had said that ended before its counts; None leaves that unknown.
     """
 
     def __init__(
@@ -50,8 +57,12 @@ class Meter:
         faults: FaultLog,
         cold_start: bool = True,
         models: ModelResolver | None = None,
+        pricer: Pricer | None = None,
+        estimator: Estimator | None = None,
     ) -> None:
         self._sink = sink
+        self.pricer = pricer
+        self.estimator = estimator
         self._models = models
         self._clock = clock
         self._faults = faults
@@ -181,11 +192,15 @@ class Session:
         # An answer that broke off is no JSON for a reason that the ending already tells.
         found = (fault for fault in reading.faults if whole or fault != ANSWER_NOT_JSON)
         cut_short = (CUT_SHORT,) if whole and reading.cut else ()
+        call = self._meter.resolved(self.call)
+        cost, price_row = self._price(call, reading)
         faults = *self._faults, *found, *cut_short, *self._meter.take_carried()
         record = Record(
-            call=self._meter.resolved(self.call),
+            call=call,
             usage=reading.usage,
             outcome=self._outcome(ending, reading, answered, attempts, entered),
+            cost=cost,
+            price_row=price_row,
             disagreement=reading.disagreement,
             cold_start=self._meter.first(),
             faults=faults,
@@ -197,10 +212,18 @@ class Session:
         if self._reader is None:
             return Reading()
         try:
-            return self._reader.result()
+            found = self._reader.result()
+            return with_estimate(found, self.call, self._meter.estimator) if self._meter.estimator else found
         except Exception as error:  # noqa: BLE001 - the same
             self._fault(READER_FAULT, error)
             return Reading()
+
+    def _price(self, call: Call, reading: Reading) -> tuple[Decimal | None, str | None]:
+        try:
+            return charge(call, reading, self._headers, self._meter.pricer)
+        except Exception as error:  # noqa: BLE001 - the same
+            self._fault(PRICING_FAULT, error)
+            return None, None
 
     def _outcome(
         self, ending: Ending, reading: Reading, answered: Refusal | None, attempts: int | None, ended: float

@@ -1,9 +1,10 @@
 """What the meter needs from the outside, as Protocols. Adapters fulfil them; nothing here knows one."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from bedrock_meter.domain import ModelRef, Record
+from bedrock_meter.pricing import RateCard
 
 
 class Sink(Protocol):
@@ -28,6 +29,13 @@ class ModelResolver(Protocol):
 
     def find(self, model: ModelRef) -> ModelRef:
         """Give the model with what is known of it by now. Must neither wait nor raise; it may begin to find out."""
+
+
+class Pricer(Protocol):
+    """Who knows prices. A `PriceBook` is one."""
+
+    def rate_card(self, model: ModelRef, *, day: date, tier: str | None, total_input: int) -> RateCard | None:
+        """Give the row that holds for a call; None when it has no price. May raise; the meter counts that."""
 
 
 class FaultLog(Protocol):

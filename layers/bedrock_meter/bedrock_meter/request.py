@@ -273,7 +273,13 @@ def _tier(headers: Mapping[str, str], document: Mapping[str, Any]) -> str | None
         field = document.get("serviceTier")
         stated = field.get("type") if isinstance(field, dict) else document.get("service_tier")
     known = {"priority", "default", "flex", "reserved"}
-    return stated if isinstance(stated, str) and stated in known else None
+    if isinstance(stated, str) and stated in known:
+        return stated
+    speed = document.get("performanceConfig")
+    wanted = (
+        speed.get("latency") if isinstance(speed, dict) else headers.get("x-amzn-bedrock-performanceconfig-latency")
+    )
+    return "latency" if wanted == "optimized" else None
 
 
 def _documents(model: ModelRef | None, document: Mapping[str, Any]) -> int | None:

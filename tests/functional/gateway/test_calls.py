@@ -142,13 +142,15 @@ def test_cached_tokens_stay_in_their_buckets(bedrock: Simulator, door: Door) -> 
 
 
 def test_meter_headers_are_added(door: Door) -> None:
-    """The answer carries the gateway's request id, the counts and their source; what is unknown is left out."""
+    """The answer carries the gateway's request id, the counts and their source, and the cost in plain digits."""
     metadata, _ = invoke(door.client(), CLAUDE, INVOKE_BODIES[CLAUDE])
 
     record, headers = door.record, metadata["HTTPHeaders"]
     assert record.usage is not None
+    assert record.cost
     assert {name: value for name, value in headers.items() if name.startswith("x-bedrock-meter-")} == {
         "x-bedrock-meter-request-id": record.call.id,
+        "x-bedrock-meter-cost-usd": f"{record.cost:f}",
         "x-bedrock-meter-input-tokens": str(record.usage.input),
         "x-bedrock-meter-output-tokens": str(record.usage.output),
         "x-bedrock-meter-usage-source": "header",

@@ -20,7 +20,7 @@ from tests.functional.gateway.streams import (
 from tests.functional.gateway.stub import RESET, Reply, StubUpstream
 from tests.functional.gateway.stub import http as http_head
 
-from bedrock_meter.domain import Certainty, Ending
+from bedrock_meter.domain import Certainty, Ending, UsageSource
 
 HEAD = http_head(200, {"Content-Type": EVENT_STREAM, "Transfer-Encoding": "chunked"}, b"")
 FRAMES = converse_frames()
@@ -144,7 +144,9 @@ def test_a_silent_bedrock_is_given_up_after_the_callers_end() -> None:
         assert never.wait(WAIT_SECONDS)
 
     assert record.outcome.ending is Ending.CLIENT_GONE
-    assert record.outcome.certainty is Certainty.UNKNOWN
+    assert record.outcome.certainty is Certainty.AT_LEAST
+    assert record.usage is not None
+    assert record.usage.source is UsageSource.ESTIMATE
 
 
 def test_leaving_the_server_waits_for_the_last_record() -> None:

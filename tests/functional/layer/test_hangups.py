@@ -272,5 +272,10 @@ next(events)
     )
 
     (line,) = result.stdout.split()
-    assert json.loads(line).get("OutputTokenCount") == (None if silent else 22)
+    document = json.loads(line)
+    if silent:
+        assert (document["usage_source"], document["certainty"]) == ("estimate", "at_least")
+        assert document["UsageEstimated"] == 1
+    else:
+        assert (document["OutputTokenCount"], document["certainty"]) == (22, "exact")
     assert result.stderr == ""

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -127,16 +128,25 @@ def _send(console: Console, clients: "Mapping[str, BedrockRuntimeClient]") -> Co
 def _show(console: Console, rows: Sequence[Row], errors: Mapping[str, int], seconds: float) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("use case / model", overflow="fold")
-    for name in ("calls", "errors", "input", "output", "cache rd", "cache wr", "p50", "p90", "p99"):
+    for name in ("calls", "errs", "input", "output", "cache r", "cache w", "USD", "p50", "p90", "p99"):
         table.add_column(name, justify="right", no_wrap=True)
     use_case = None
     for row in rows:
         if row.use_case != use_case:
             use_case = row.use_case
             table.add_row(f"[bold]{use_case}[/bold]")
-        table.add_row(f"  {_short(row.model)}", f"{row.calls:,}", f"{row.errors:,}", *_tokens(row), *_latencies(row))
-    console.print("\n[bold]Metered, from the EMF lines alone[/bold] (tokens; latency percentiles in ms)")
+        table.add_row(
+            f"  {_short(row.model)}",
+            f"{row.calls:,}",
+            f"{row.errors:,}",
+            *_tokens(row),
+            _dollars(row),
+            *_latencies(row),
+        )
+    console.print("\n[bold]Metered, from the EMF lines alone[/bold] (tokens; US dollars; latency percentiles in ms)")
     console.print(table)
+    total, unpriced = sum((row.cost for row in rows), Decimal(0)), sum(row.unpriced for row in rows)
+    console.print(f"Together {total:.4f} USD at the list prices of the price book; {unpriced} calls without a price.")
     seen = ", ".join(f"{count} {name}" for name, count in sorted(errors.items())) or "none"
     console.print(f"{OTHER}: an invented model id; Bedrock refused it, so it becomes no metric of its own.")
     console.print(f"The applications took {seconds:.1f} s. Errors left after boto3's own retries: {seen}.")
@@ -152,10 +162,17 @@ def _tokens(row: Row) -> Iterator[str]:
         yield f"{row.tokens[name]:,}"
 
 
+def _dollars(row: Row) -> str:
+    """Give what is known of the cost; a mark says that calls are missing in it."""
+    if not row.cost and not row.unpriced:
+        return "-"
+    return f"{row.cost:.4f}{'+' if row.unpriced else ''}"
+
+
 def _latencies(row: Row) -> Iterator[str]:
     for percent in (50, 90, 99):
         value = row.percentile(percent)
-        yield "-" if value is None else f"{value:.1f}"
+        yield "-" if value is None else f"{value:.0f}"
 
 
 def _verdict(

@@ -21,11 +21,13 @@ from bedrock_meter.adapters.body import metered_body
 from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.faultlog import OnceLog
 from bedrock_meter.adapters.label import current_use_case
+from bedrock_meter.adapters.pricebook import PriceBookFile
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.adapters.stream import watch
 from bedrock_meter.config import Settings, check_use_case
 from bedrock_meter.domain import Ending
 from bedrock_meter.errors import ConfigError, Refusal
+from bedrock_meter.estimate import Estimator
 from bedrock_meter.meter import Meter, Session
 from bedrock_meter.ports import Clock, Sink
 from bedrock_meter.request import describe, match
@@ -75,7 +77,9 @@ def instrument[C: "BaseClient"](
         sink=sink or StreamSink.for_settings(settings),
         clock=clock,
         faults=OnceLog(),
+        estimator=Estimator(),
         cold_start=bool(_not_yet_started and _not_yet_started.pop()),
+        pricer=PriceBookFile(settings.prices, lambda code, error: meter.carry(code, error)),  # noqa: PLW0108 - there is no meter yet
     )
     hooks = _Hooks(meter, use_case=use_case, region=client.meta.region_name, settings=settings, clock=clock)
     for event, hook in hooks.by_event():

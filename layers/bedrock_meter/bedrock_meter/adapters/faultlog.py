@@ -2,13 +2,16 @@
 
 import logging
 
+from bedrock_meter.errors import PriceBookError
+
 _logger = logging.getLogger("bedrock_meter")
 
 
 class OnceLog:
     """A `FaultLog` that logs each kind of fault once per process; the metric ``MeterFaults`` counts every one.
 
-    Only the type of an error is logged, never its text: a parser's message may quote what it could not parse.
+    Only the type of an error is logged, not its text: a parser's message may quote what it could not parse. A price
+    book's error is the exception; it holds no content of a call.
     """
 
     def __init__(self) -> None:
@@ -18,4 +21,11 @@ class OnceLog:
         """Log the fault if its kind is new."""
         if code not in self._told:
             self._told.add(code)
-            _logger.warning("bedrock-meter fault %s (%s)", code, type(error).__name__ if error else "no exception")
+            _logger.warning("bedrock-meter fault %s (%s)", code, told(error) or "no exception")
+
+
+def told(error: BaseException | None) -> str | None:
+    """Give what may be logged of an error: its type, and of a wrong price book which row it is."""
+    if isinstance(error, PriceBookError):
+        return f"{type(error).__name__}: {error}"
+    return type(error).__name__ if error else None

@@ -15,6 +15,7 @@ from bedrock_meter.usage import failures
 from bedrock_meter.usage.counts import Counts
 from bedrock_meter.usage.families import METRICS, Row
 from bedrock_meter.usage.reading import Reading, has_all, merge
+from bedrock_meter.usage.said import Said
 from bedrock_meter.usage.shape import Shape, read, read_first
 from bedrock_meter.usage.units import trace_usage
 
@@ -69,10 +70,12 @@ class ChunkTally:
         self._latency_ms: int | None = None
         self._disagreement = False
         self._blocked = False
+        self._said = Said()
 
     def take(self, data: bytes) -> None:
         """Take the next document, as bytes."""
         if self.content_started and self._worth_parsing(data) is None:
+            self._said.add(data)
             return
         try:
             document = json.loads(data)
@@ -82,7 +85,9 @@ class ChunkTally:
         if not isinstance(document, dict):
             self._fault(CHUNK_NOT_JSON)
             return
-        self.content_started = self.content_started or has_content(document)
+        if has_content(document):
+            self.content_started = True
+            self._said.add(data)
         if self._worth_parsing(data) is not None:
             self._read(document, data)
 
@@ -103,6 +108,7 @@ class ChunkTally:
             error_status=self.error and self.error[1],
             disagreement=disagreement or (self._disagreement and not self._blocked),
             faults=tuple(self.faults),
+            said=self._said,
         )
 
     def _read(self, document: Mapping[str, Any], data: bytes) -> None:
@@ -124,6 +130,7 @@ class ChunkTally:
         if isinstance(metrics, dict):
             stated = read(METRICS, metrics)
             self._billed.update(stated.counts)
+            self._said.forget()
             self._latency_ms = stated.latency_ms
             for fault in stated.faults:
                 self._fault(fault.replace("body", "metrics", 1))

@@ -12,6 +12,7 @@ from bedrock_meter.usage.counts import Counts
 from bedrock_meter.usage.event_messages import EventReader
 from bedrock_meter.usage.families import CONVERSE, Row
 from bedrock_meter.usage.reading import Reading, has_all, merge
+from bedrock_meter.usage.said import Said
 from bedrock_meter.usage.shape import Body, read
 from bedrock_meter.usage.units import trace_usage
 
@@ -39,6 +40,7 @@ class ConverseStreamReader(EventReader):
         self._cache_counted_twice = cache_counted_twice
         self._body = Body()
         self._stop_reason: str | None = None
+        self._said = Said()
         self.content_started = False
 
     def on_event(self, message: Message) -> None:
@@ -46,6 +48,7 @@ class ConverseStreamReader(EventReader):
         if message.type in _WITHOUT_COUNTS:
             if message.type == _CONTENT:
                 self.content_started = True
+                self._said.add(message.payload)
             return
         if message.type not in _WITH_COUNTS:
             self.unknown_event()
@@ -64,6 +67,8 @@ class ConverseStreamReader(EventReader):
             body.units |= units
             body.faults += faults
             self._body = body
+            if body.counts.known():
+                self._said.forget()
             if self._cache_counted_twice and (body.counts.cache_read or body.counts.cache_write):
                 body.counts.take_cache_out_of_input()
                 body.disagreement = True
@@ -82,4 +87,5 @@ class ConverseStreamReader(EventReader):
             invoked_model=body.invoked_model,
             disagreement=disagreement or body.disagreement,
             faults=tuple(body.faults),
+            said=self._said,
         )

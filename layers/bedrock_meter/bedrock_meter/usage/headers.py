@@ -12,6 +12,8 @@ OUTPUT = "x-amzn-bedrock-output-token-count"
 CACHE_READ = "x-amzn-bedrock-cache-read-input-token-count"
 CACHE_WRITE = "x-amzn-bedrock-cache-write-input-token-count"
 LATENCY = "x-amzn-bedrock-invocation-latency"
+TIER_SERVED = "x-amzn-bedrock-service-tier"
+LATENCY_SERVED = "x-amzn-bedrock-performanceconfig-latency"
 REQUEST_ID = "x-amzn-requestid"
 ERROR_TYPE = "x-amzn-errortype"
 

@@ -1,11 +1,12 @@
 """What a reader finds, and how the counts of two sources become one usage."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bedrock_meter.domain import Usage, UsageSource
 from bedrock_meter.usage.counts import TOKEN_FIELDS, Counts
+from bedrock_meter.usage.said import Said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,8 @@ class Reading:
     """Two sources gave different numbers for the same count."""
     faults: tuple[str, ...] = ()
     """What could not be read."""
+    said: Said | None = field(default=None, compare=False, repr=False)
+    """What a stream has said so far, where its counts did not come; None for other answers."""
 
 
 class UsageReader(Protocol):

@@ -1,0 +1,223 @@
+"""The form of a price book: one JSON document, read and checked whole before anything in it is used.
+
+.. code-block:: text
+
+    {"schema": 1, "version": "2026-11-23", "sha256": "...", "sources": ["..."], "rows": [
+    {"model": "...", "region": "*", "scope": "global", "tier": "default", "above": 0, "valid_from": "2025-09-29",
+     "checked": "2026-11-23", "source": "...", "rates": {"input": "3", "output": "15"}},
+    ...]}
+
+``sha256`` is that of the rows as JSON with sorted keys and no blanks. docs/prices.md says what the fields mean.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from json import JSONEncoder, loads
+from operator import itemgetter
+from typing import Any
+
+from bedrock_meter.domain import Scope
+from bedrock_meter.errors import PriceBookError
+
+SCHEMA = 1
+ANYWHERE = "*"
+DEFAULT_TIER = "default"
+LATENCY_TIER = "latency"
+TIERS = frozenset({DEFAULT_TIER, "priority", "flex", "batch", LATENCY_TIER})
+
+TOKEN_RATES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
+"""The buckets that are priced per million tokens; every other name of a rate is a unit priced one by one."""
+
+_CACHE_RATES = TOKEN_RATES[2:]
+_BOOK_FIELDS = frozenset({"schema", "version", "sha256", "sources", "rows"})
+_KEY_FIELDS = ("model", "region", "scope", "tier", "above", "valid_from")
+_key = itemgetter(*_KEY_FIELDS)
+_ROW_FIELDS = frozenset({*_KEY_FIELDS, "checked", "source", "rates"})
+_SCOPES = frozenset(scope.value for scope in Scope)
+
+_MODEL = re.compile(r"[a-z0-9][A-Za-z0-9._:-]{0,255}")
+_REGION = re.compile(r"\*|[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}")
+_MODEL_ON_LINE = re.compile(rb'"model": ?"([!#-~]+)"')
+_RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,18})?")
+_RATE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+_canonical = JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+def read_rows(text: str | bytes) -> Sequence[Mapping[str, Any]]:
+    """Read a book and check all of it.
+
+    Returns:
+        Its rows.
+
+    Raises:
+        PriceBookError: Anything is wrong with it; the error names the row.
+    """
+    try:
+        document = loads(text)
+    except (ValueError, RecursionError):
+        raise PriceBookError("it is no JSON document") from None
+    if not isinstance(document, dict):
+        raise PriceBookError("it is no JSON object")
+    _check_head(document)
+    rows: list[Mapping[str, Any]] = document["rows"]
+    _Rows().check(rows)
+    if not _is_sum_of(document["sha256"], text, rows):
+        raise PriceBookError("the checksum in sha256 is not that of the rows")
+    return rows
+
+
+class PackagedRows(Mapping[str, Sequence[Mapping[str, Any]]]):
+    """The rows of a book that was checked when it was packaged, by model; each is read when its model is asked for.
+
+    Reading all of them takes several times as long as starting the rest of the library does, and a process calls a
+    few models. One row has to stand on each line.
+
+    Raises:
+        PriceBookError: From ``[model]``: a row of it is wrong; the error names the row.
+    """
+
+    def __init__(self, text: bytes) -> None:
+        self._lines: dict[str, list[bytes]] = {}
+        for line in text.splitlines():
+            if line.startswith(b"{") and (named := _MODEL_ON_LINE.search(line)) is not None:
+                self._lines.setdefault(named[1].decode(), []).append(line)
+
+    def __getitem__(self, model: str) -> Sequence[Mapping[str, Any]]:
+        """Read and check the rows of a model."""
+        try:
+            rows = [loads(line.rstrip(b",")) for line in self._lines[model]]
+        except ValueError:
+            raise PriceBookError("a row is no JSON", row=model) from None
+        _Rows().check(rows)
+        return rows
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the models."""
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        """Count the models."""
+        return len(self._lines)
+
+
+def _check_head(document: Mapping[str, Any]) -> None:
+    schema = document.get("schema")
+    if type(schema) is int and schema > SCHEMA:
+        raise PriceBookError(f"its schema {schema} is newer than {SCHEMA}, which this version reads")
+    if type(schema) is not int or schema != SCHEMA:
+        raise PriceBookError(f"its schema has to be {SCHEMA}")
+    if document.keys() != _BOOK_FIELDS:
+        raise PriceBookError(f"its fields have to be {', '.join(sorted(_BOOK_FIELDS))}")
+    sources = document["sources"]
+    if not isinstance(sources, list) or not all(isinstance(source, str) for source in sources):
+        raise PriceBookError("its sources have to be a list of texts")
+    for name in ("version", "sha256"):
+        if not isinstance(document[name], str) or not document[name]:
+            raise PriceBookError(f"its {name} has to be a text")
+    if not isinstance(document["rows"], list) or not document["rows"]:
+        raise PriceBookError("its rows have to be a list that is not empty")
+
+
+def _is_sum_of(checksum: str, text: str | bytes, rows: Sequence[Any]) -> bool:
+    """Tell whether a checksum is that of the canonical rows: keys sorted, no blanks, one list.
+
+    A book that was written with one canonical row on each line shows that text itself, which saves encoding it anew.
+    """
+    from hashlib import sha256  # noqa: PLC0415 - its import takes longer than that of all of this library's prices
+
+    written = text.encode() if isinstance(text, str) else text
+    start = written.find(b'"rows": [')
+    if start >= 0:
+        lines = written[start + len(b'"rows": [') : written.rfind(b"]")].split(b"\n")
+        if sha256(b"[" + b"".join([line.strip() for line in lines]) + b"]").hexdigest() == checksum:
+            return True
+    return sha256(_canonical(rows).encode()).hexdigest() == checksum
+
+
+class _Rows:
+    """Checks rows, and remembers the texts that it has found good: the same ones come up in row after row."""
+
+    def __init__(self) -> None:
+        self._texts: Mapping[str, _Texts] = {
+            "model": _Texts(lambda text: bool(_MODEL.fullmatch(text)), "a foundation model id"),
+            "region": _Texts(lambda text: bool(_REGION.fullmatch(text)), f"an AWS Region or {ANYWHERE}"),
+            "scope": _Texts(_SCOPES.__contains__, f"one of {', '.join(sorted(_SCOPES))}"),
+            "tier": _Texts(TIERS.__contains__, f"one of {', '.join(sorted(TIERS))}"),
+            "valid_from": _Texts(_is_day, "a day such as 2026-11-23"),
+            "checked": _Texts(_is_day, "a day such as 2026-11-23"),
+            "source": _Texts(bool, "a text"),
+        }
+        self._names = _Texts(lambda text: bool(_RATE_NAME.fullmatch(text)), "in lower_snake_case")
+        self._rates = _Texts(lambda text: bool(_RATE.fullmatch(text)), "a decimal text, 0 or more, such as 3.75")
+
+    def check(self, rows: Sequence[Any]) -> None:
+        """Refuse the first row that is wrong, or that has the key of an earlier one."""
+        seen: set[tuple[object, ...]] = set()
+        for number, row in enumerate(rows, 1):
+            problem = self._problem(row)
+            if problem is None:
+                key = _key(row)
+                if key not in seen:
+                    seen.add(key)
+                    continue
+                problem = "an earlier row has the same key"
+            raise PriceBookError(problem, row=_named(number, row))
+
+    def _problem(self, row: Any) -> str | None:
+        if not isinstance(row, dict):
+            return "it is no JSON object"
+        if row.keys() != _ROW_FIELDS:
+            return f"missing or unknown fields: {', '.join(sorted(row.keys() ^ _ROW_FIELDS))[:200]}"
+        for name, texts in self._texts.items():
+            value = row[name]
+            if type(value) is not str or (value not in texts.known and not texts.good(value)):
+                return f"{name} has to be {texts.rule}"
+        above = row["above"]
+        if type(above) is not int or above < 0:
+            return "above has to be a whole number, 0 or more"
+        return self._rates_problem(row["rates"])
+
+    def _rates_problem(self, rates: Any) -> str | None:
+        if not isinstance(rates, dict) or not rates:
+            return "the rates are missing"
+        names, amounts = self._names, self._rates
+        for name, rate in rates.items():
+            if name not in names.known and not names.good(name):
+                return f"the name of a rate has to be {names.rule}"
+            if type(rate) is not str or (rate not in amounts.known and not amounts.good(rate)):
+                return f"the rate {name} has to be {amounts.rule}"
+        if "input" not in rates and not rates.keys().isdisjoint(_CACHE_RATES):
+            return "the rate input is missing"
+        return None
+
+
+class _Texts:
+    """A kind of text, and those of it that were found good, which callers look up first because a set is faster."""
+
+    def __init__(self, is_good: Callable[[str], bool], rule: str) -> None:
+        self.rule = rule
+        self.known: set[str] = set()
+        self._is_good = is_good
+
+    def good(self, text: str) -> bool:
+        """Tell whether a text is of this kind."""
+        if not self._is_good(text):
+            return False
+        self.known.add(text)
+        return True
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _named(number: int, row: Any) -> str:
+    """Name a row by its place in the list, from 1, and by as much of its key as it has."""
+    if not isinstance(row, dict):
+        return f"row {number}"
+    return f"row {number} ({'|'.join(str(row.get(name, '?'))[:100] for name in _KEY_FIELDS)})"

@@ -1,0 +1,1 @@
+"""The price book: built from a pinned table of prices and reviewed rules, checked, and shown to people."""
