@@ -258,7 +258,7 @@ class Outcome:
     bedrock_status: int | None = None
     """The status that Bedrock answered with; None when no answer arrived."""
     error_code: str | None = None
-    """The AWS name of the error, such as ``ThrottlingException``."""
+    """The name of the error: AWS's (``ThrottlingException``), or the route's own on the compatible ones."""
     stop_reason: str | None = None
     """Why the model stopped, in its own words (``end_turn``, ``max_tokens``, …)."""
     duration_ms: float | None = None

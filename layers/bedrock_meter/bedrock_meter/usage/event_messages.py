@@ -1,5 +1,6 @@
 """What both event-stream operations share: exceptions, unknown messages, faults of the framing."""
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 
 from bedrock_meter.eventstream import EventStreamDecoder, Message
@@ -11,7 +12,7 @@ UNKNOWN_EVENT = "stream_event_unknown"
 _EVENT = "event"
 
 
-class EventReader:
+class EventReader(ABC):
     """The base of the two readers: `on_event` takes an event, `reading` tells what the events said."""
 
     def __init__(self, decoder: EventStreamDecoder) -> None:
@@ -45,13 +46,13 @@ class EventReader:
             faults=faults,
         )
 
+    @abstractmethod
     def on_event(self, message: Message) -> None:
         """Take one event."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reading(self) -> Reading:
         """Tell what the events said."""
-        raise NotImplementedError
 
     def unknown_event(self) -> None:
         """Note a message of a kind that this version does not know: it may have held a count."""
