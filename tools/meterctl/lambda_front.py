@@ -1,8 +1,8 @@
 """What API Gateway does between HTTP and a Lambda function, on this machine.
 
-The pure part, `to_event` and `from_result`, is the translation of a REST API with ``BinaryMediaTypes: */*``; the other
-part, `LambdaFront`, owns the sockets. The function under it is the deployed one, so what passes here passes there, up
-to what only AWS can show: authorisation, throttling and the 29 s limit are not imitated.
+The pure part, `to_event` and `from_result`, is the translation of a buffered REST API with ``BinaryMediaTypes: */*``;
+the other part, `LambdaFront`, owns the sockets. Under it runs the buffered Lambda handler, over the same app as the
+streaming loop that the template deploys. What only AWS can show is not imitated: authorisation, throttling and limits.
 
 Event and result shapes:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
