@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from bedrock_meter import emf
+from bedrock_meter import metrics
 
-ERROR_METRICS = (emf.CLIENT_ERRORS, emf.SERVER_ERRORS, emf.THROTTLES, emf.DENIED)
+ERROR_METRICS = (metrics.CLIENT_ERRORS, metrics.SERVER_ERRORS, metrics.THROTTLES, metrics.DENIED)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,14 +37,19 @@ class Row:
         """Count one line in."""
         self.calls += 1
         self.errors += sum(int(line.get(name, 0)) for name in ERROR_METRICS)
-        for name in (emf.INPUT_TOKENS, emf.OUTPUT_TOKENS, emf.CACHE_READ_TOKENS, emf.CACHE_WRITE_TOKENS):
+        for name in (
+            metrics.INPUT_TOKENS,
+            metrics.OUTPUT_TOKENS,
+            metrics.CACHE_READ_TOKENS,
+            metrics.CACHE_WRITE_TOKENS,
+        ):
             self.tokens[name] = self.tokens.get(name, 0) + int(line.get(name, 0))
         if "cost_usd" in line:
             self.cost += Decimal(line["cost_usd"])
         elif "usage_source" in line:
             self.unpriced += 1
-        if emf.LATENCY in line:
-            self.latencies.append(float(line[emf.LATENCY]))
+        if metrics.LATENCY in line:
+            self.latencies.append(float(line[metrics.LATENCY]))
 
     def percentile(self, percent: float) -> float | None:
         """Give a latency percentile by the nearest-rank rule; None without a successful call."""
@@ -71,6 +76,6 @@ def summarise(lines: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Group lines by use case and model, in alphabetical order."""
     rows: dict[tuple[str, str], Row] = {}
     for line in lines:
-        key = (line[emf.USE_CASE], line[emf.MODEL_ID])
+        key = (line[metrics.USE_CASE], line[metrics.MODEL_ID])
         rows.setdefault(key, Row(use_case=key[0], model=key[1])).add(line)
     return [rows[key] for key in sorted(rows)]

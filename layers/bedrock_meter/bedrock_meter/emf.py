@@ -1,89 +1,50 @@
-"""One `Record` becomes one line in CloudWatch's Embedded Metric Format. Every metric and dimension name lives here.
+"""One `Record` becomes one line in CloudWatch's Embedded Metric Format; so does a measurement of the service itself.
 
 A line holds several directives, each with its own dimension sets, so that no series exists that nobody reads: a
 CloudWatch metric costs money for every distinct combination of dimension values. Metrics that are zero or unknown are
 left out. All else is a property, searchable in Logs Insights.
 
-Specification: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-Names follow the ``AWS/Bedrock`` namespace where it has one, so that both can be laid side by side:
-https://docs.aws.amazon.com/bedrock/latest/userguide/monitoring.html
+The names, units and dimension sets are in `metrics`. Specification:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
 This is the only module of the library in which a float may stand for money.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from json import JSONEncoder
 from json.encoder import encode_basestring_ascii as _quote
+from types import MappingProxyType
+from typing import Any
 
 from bedrock_meter.dimensions import Dimensions
 from bedrock_meter.domain import ModelRef, Operation, Record, Status, Usage, UsageSource
-
-# Dimensions
-USE_CASE = "UseCase"
-MODEL_ID = "ModelId"
-SERVICE = "Service"
-
-# Metrics
-INVOCATIONS = "Invocations"
-INPUT_TOKENS = "InputTokenCount"
-OUTPUT_TOKENS = "OutputTokenCount"
-CACHE_READ_TOKENS = "CacheReadInputTokenCount"
-CACHE_WRITE_TOKENS = "CacheWriteInputTokenCount"
-COST = "EstimatedCostUSD"
-CLIENT_ERRORS = "InvocationClientErrors"
-SERVER_ERRORS = "InvocationServerErrors"
-THROTTLES = "InvocationThrottles"
-DENIED = "InvocationsDenied"
-ESTIMATED = "UsageEstimated"
-DISAGREEMENT = "UsageDisagreement"
-UNPRICED = "Unpriced"
-LATENCY = "InvocationLatency"
-TIME_TO_FIRST_TOKEN = "TimeToFirstToken"  # noqa: S105 - a metric's name
-OUTPUT_SPEED = "OutputTokensPerSecond"
-OVERHEAD = "MeterOverhead"
-COLD_START = "ColdStart"
-FAULTS = "MeterFaults"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Directive:
-    """A group of metrics that share their dimension sets."""
-
-    metrics: Mapping[str, str]
-    """Unit by metric name."""
-    dimension_sets: tuple[tuple[str, ...], ...]
-    """Every set is a series of its own for each combination of values."""
-
-
-DIRECTIVES: Mapping[str, Directive] = {
-    "volume": Directive(
-        metrics={
-            INVOCATIONS: "Count",
-            INPUT_TOKENS: "Count",
-            OUTPUT_TOKENS: "Count",
-            CACHE_READ_TOKENS: "Count",
-            CACHE_WRITE_TOKENS: "Count",
-            COST: "None",
-        },
-        dimension_sets=((USE_CASE, MODEL_ID), (SERVICE,)),
-    ),
-    "faults": Directive(
-        metrics=dict.fromkeys(
-            (CLIENT_ERRORS, SERVER_ERRORS, THROTTLES, DENIED, ESTIMATED, DISAGREEMENT, UNPRICED), "Count"
-        ),
-        dimension_sets=((USE_CASE, MODEL_ID), (SERVICE,)),
-    ),
-    "speed": Directive(
-        metrics={LATENCY: "Milliseconds", TIME_TO_FIRST_TOKEN: "Milliseconds", OUTPUT_SPEED: "Count/Second"},
-        dimension_sets=((USE_CASE,), (MODEL_ID,), (SERVICE,)),
-    ),
-    "service": Directive(
-        metrics={OVERHEAD: "Milliseconds", COLD_START: "Count", FAULTS: "Count"},
-        dimension_sets=((SERVICE,),),
-    ),
-}
+from bedrock_meter.metrics import (
+    CACHE_READ_TOKENS,
+    CACHE_WRITE_TOKENS,
+    CLIENT_ERRORS,
+    COLD_START,
+    COST,
+    DENIED,
+    DIRECTIVES,
+    DISAGREEMENT,
+    ESTIMATED,
+    FAULTS,
+    INPUT_TOKENS,
+    INVOCATIONS,
+    LATENCY,
+    MODEL_ID,
+    OUTPUT_SPEED,
+    OUTPUT_TOKENS,
+    OVERHEAD,
+    SERVER_ERRORS,
+    SERVICE,
+    THROTTLES,
+    TIME_TO_FIRST_TOKEN,
+    UNPRICED,
+    USE_CASE,
+)
 
 # HTTP statuses after which AWS/Bedrock still counts an invocation: the model had accepted it. Throttles and rejected
 # requests are not invocations there, only errors.
@@ -105,6 +66,7 @@ _STATUS_METRICS: Mapping[Status, str] = {
 }
 
 _NOTHING = frozenset({"0.000", "-0.000"})
+_NONE: Mapping[str, Any] = MappingProxyType({})
 _BOOLEAN = {True: "true", False: "false"}
 
 _encode = JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -125,6 +87,7 @@ class Emf:
         self, *, namespace: str, service: str, use_cases: frozenset[str], models: frozenset[str] | None, version: str
     ) -> None:
         self._namespace = namespace
+        self._service = service
         self._dimensions = Dimensions(use_cases=use_cases, models=models)
         self._own = f'"{SERVICE}":{_quote(service)},"version":{_quote(version)}'
 
@@ -141,6 +104,30 @@ class Emf:
             f"{self._own}"
             f"{_numbers(metrics)}{same},{_properties(record, duration)}}}"
         )
+
+    def measurement(
+        self,
+        metrics: Mapping[str, float],
+        *,
+        at: datetime,
+        dimensions: Mapping[str, str] = _NONE,
+        properties: Mapping[str, object] = _NONE,
+    ) -> str:
+        """Encode what is measured of the service and belongs to no call, such as how much of a budget is used.
+
+        Args:
+            metrics: Values by the names of `metrics`; a zero is written, because somebody measured it.
+            at: When it was measured; aware.
+            dimensions: The dimensions besides ``Service``. The line has exactly the dimension sets that these make.
+            properties: What else the line says; it must hold no content.
+
+        Raises:
+            ValueError: A metric has no dimension set of these dimensions; CloudWatch would drop it without a word.
+        """
+        directives = _measured(self._namespace, tuple(metrics), frozenset(dimensions))
+        stamp = int(at.timestamp() * 1000)
+        members = {SERVICE: self._service, **dimensions, **metrics, **properties}
+        return f'{{"_aws":{{"Timestamp":{stamp},"CloudWatchMetrics":{directives}}},{_encode(members)[1:]}'
 
 
 def _accepted(record: Record) -> bool:
@@ -297,3 +284,16 @@ def _directives(namespace: str, present: tuple[str, ...]) -> str:
             if not directive.metrics.keys().isdisjoint(present)
         ]
     )
+
+
+def _measured(namespace: str, metrics: tuple[str, ...], dimensions: frozenset[str]) -> str:
+    """Encode the directives of a measurement."""
+    found = []
+    for name in metrics:
+        directive = next((one for one in DIRECTIVES.values() if name in one.metrics), None)
+        sets = [] if directive is None else [s for s in directive.dimension_sets if {*s} - {SERVICE} == dimensions]
+        if directive is None or not sets:
+            raise ValueError(f"{name} has no dimension set of {', '.join(sorted(dimensions)) or SERVICE}")
+        unit = directive.metrics[name]
+        found.append({"Namespace": namespace, "Dimensions": sets, "Metrics": [{"Name": name, "Unit": unit}]})
+    return _encode(found)

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bedrock_meter import emf
+from bedrock_meter import metrics
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import Settings
 from bedrock_meter.dimensions import OTHER
@@ -158,7 +158,7 @@ def _short(model: str) -> str:
 
 
 def _tokens(row: Row) -> Iterator[str]:
-    for name in (emf.INPUT_TOKENS, emf.OUTPUT_TOKENS, emf.CACHE_READ_TOKENS, emf.CACHE_WRITE_TOKENS):
+    for name in (metrics.INPUT_TOKENS, metrics.OUTPUT_TOKENS, metrics.CACHE_READ_TOKENS, metrics.CACHE_WRITE_TOKENS):
         yield f"{row.tokens[name]:,}"
 
 
