@@ -234,6 +234,7 @@ def test_quotes_are_escaped_for_the_expression_and_for_the_search() -> None:
         ("SEARCH('{A,B} x', 'Sum', 90)", "a period is"),
         ("SEARCH('{A,B', 'Sum', 60)", r"found the end where '\}' should be at position 12"),
         ("SEARCH('Namespace=BedrockMeter', 'Total', 60)", "unknown statistic 'Total'"),
+        ("SEARCH('Namespace=Nothing', 'Total', 60)", "unknown statistic 'Total'"),
         ("1" + "+1" * 1100, "has 2201 characters"),
         ("(" * 60 + "m" + ")" * 60, "nested more than 50 deep"),
         ("-" * 60 + "m", "nested more than 50 deep"),
