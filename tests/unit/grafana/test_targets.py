@@ -116,10 +116,6 @@ def test_variables_become_values() -> None:
 @pytest.mark.parametrize("text", ["$model", "${model}", "[[model]]", "${model:raw}"])
 def test_the_ways_to_write_a_variable(text: str) -> None:
     """All of templateSrv's."""
-    assert (
-        f"x nova ({text})"
-        != query(code(f"SEARCH('{{A,B}} {text}', 'Sum', 60)"), variable("model", "nova"))["Expression"]
-    )
     found = query(code(f"SEARCH('{{A,B}} {text}', 'Sum', 60)"), variable("model", "nova"))
     assert found["Expression"] == "SEARCH('{A,B} nova', 'Sum', 60)"
 
@@ -212,7 +208,8 @@ def test_labels_of_series() -> None:
 
 
 VALUES = st.text(st.characters(codec="ascii", exclude_categories=["C"]), min_size=1, max_size=12).filter(
-    lambda text: text.strip() != "" and text != "*" and "$" not in text and "[[" not in text and "\\" not in text
+    # The plugin escapes quotes alone; a backslash or a parenthesis in a value would need it too.
+    lambda text: text.strip() not in ("", "*") and not set(text) & set("$[\\()")
 )
 
 

@@ -57,6 +57,7 @@ SQL = "SELECT SUM(a) FROM SCHEMA(b, c)"
         (builder(period="5 minutes"), [], Trap.BAD_PERIOD),
         (builder(period=300), [], Trap.BAD_PERIOD),
         (builder(dimensions={"UseCase": ["x" * 500, "y" * 500]}), [], Trap.TOO_LONG),
+        (builder(dimensions={"UseCase": ["a(b)", "c"]}), [], Trap.UNESCAPED),
         (builder(statistics=["Sum"]), [], Trap.LEGACY),
         (builder(alias="{{UseCase}}"), [], Trap.LEGACY),
         (insights('SELECT SUM(a) FROM "BedrockMeter"'), [], Trap.NO_SCHEMA),
@@ -95,10 +96,8 @@ def test_traps_between_rows(targets: list[dict[str, Any]], trap: Trap) -> None:
 
 def test_two_insights_rows_in_two_regions_are_two_requests() -> None:
     """The limit is one in a request."""
-    assert (
-        len(compile_targets([insights(SQL), insights(SQL, refId="D", id="d", region="eu-west-1")], [], HOUR, REGION))
-        == 2
-    )
+    targets = [insights(SQL), insights(SQL, refId="D", id="d", region="eu-west-1")]
+    assert len(compile_targets(targets, [], HOUR, REGION)) == 2
 
 
 def test_places_of_cloudwatch_are_no_variables() -> None:
