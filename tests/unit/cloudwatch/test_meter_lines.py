@@ -34,6 +34,7 @@ def test_the_sum_of_calls_is_exact() -> None:
     cloudwatch = CloudWatch()
     record = a_record()
     assert record.usage is not None
+    assert record.usage.input is not None
     cloudwatch.put_emf([an_emf().line(record)] * 100, now=NOON + timedelta(minutes=1))
     search = f"SEARCH('Namespace=BedrockMeter MetricName=\"{metrics.INPUT_TOKENS}\"', 'Sum', 3600)"
     answer = cloudwatch.get_metric_data(
