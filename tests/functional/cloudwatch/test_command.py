@@ -33,7 +33,7 @@ def running(*arguments: str) -> Iterator[tuple[str, list[str], IO[str]]]:
             yield said[-1].partition("=")[2], said[:-1], process.stderr
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(10)
+            process.wait(30)
     assert process.returncode == 0
 
 
