@@ -10,10 +10,10 @@ import click
 from bedrock_meter import modelid, pricing
 from bedrock_meter.domain import Scope, Usage, UsageSource
 from bedrock_meter.pricing import PriceBook, RateCard
-from meterctl.prices import book
 from meterctl.prices.command import Day, today
-from meterctl.prices.convert import text
-from meterctl.prices.errors import PriceDataError
+from pricewatch import book
+from pricewatch.book import text
+from pricewatch.errors import PriceDataError
 
 COUNT = click.IntRange(min=0, max=10**9)
 MILLION = Decimal(1_000_000)

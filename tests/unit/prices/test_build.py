@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.builders import PROPERTY
 
 from meterctl.prices import build, rules
-from meterctl.prices.book import Row, verify
-from meterctl.prices.errors import PriceDataError
 from meterctl.prices.models import Model
+from pricewatch.book import Row, verify
+from pricewatch.errors import PriceDataError
 
 DAY = date(2026, 11, 23)
 LATER = date(2026, 12, 5)

@@ -11,13 +11,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from meterctl.prices.book import Key, Row, dumps, key, order, rates, verify, written
 from meterctl.prices.convert import Rates, Slot, rates_of
-from meterctl.prices.errors import PriceDataError
 from meterctl.prices.keys import Reader
 from meterctl.prices.models import GeoRegions, Model, regions_of
 from meterctl.prices.rows import Priced, Pricing, everywhere
 from meterctl.prices.rules import Rules
+from pricewatch.book import Key, Row, dumps, key, order, rates, verify, written
+from pricewatch.errors import PriceDataError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

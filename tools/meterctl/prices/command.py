@@ -9,8 +9,9 @@ from rich.table import Table
 
 from bedrock_meter import modelid
 from bedrock_meter.pricing import PriceBook
-from meterctl.prices import book, build, check, coverage, models, rules, wheel
-from meterctl.prices.errors import PriceDataError
+from meterctl.prices import build, check, coverage, models, rules, wheel
+from pricewatch import book
+from pricewatch.errors import PriceDataError
 
 REPOSITORY = Path(__file__).parents[3]
 LOCK = REPOSITORY / "requirements" / "prices.lock"

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import bedrock_meter
-from meterctl.prices.convert import text
-from meterctl.prices.errors import PriceDataError
+from pricewatch.errors import PriceDataError
 
 type Row = dict[str, Any]
 """A row as it stands in the file: strings, an integer, and the rates as decimal strings by name."""
@@ -96,6 +95,12 @@ def name(row: object) -> str:
 def rates(row: Mapping[str, Any]) -> dict[str, Decimal]:
     """Read the rates of a row."""
     return {bucket: Decimal(rate) for bucket, rate in row["rates"].items()}
+
+
+def text(rate: Decimal) -> str:
+    """Write a rate in its one form: no exponent, no trailing zero."""
+    plain = format(rate, "f")
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
 def written(values: Mapping[str, Decimal]) -> dict[str, str]:
