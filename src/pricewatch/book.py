@@ -103,9 +103,44 @@ def text(rate: Decimal) -> str:
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
+def is_rate(rate: Decimal) -> bool:
+    """Tell whether a book takes a rate: not negative, below a thousand million, 12 decimals at most."""
+    return rate.is_finite() and _RATE.fullmatch(text(rate)) is not None
+
+
 def written(values: Mapping[str, Decimal]) -> dict[str, str]:
     """Write rates, by name, in their order."""
     return {bucket: text(values[bucket]) for bucket in sorted(values)}
+
+
+def a_row(where: Key, prices: Mapping[str, Decimal], *, since: date, day: date, source: str) -> Row:
+    """Make a row.
+
+    Args:
+        where: What it prices.
+        prices: Its rates.
+        since: The first day on which it holds.
+        day: The day on which it was compared with its source.
+        source: Where the rates come from.
+    """
+    model, region, scope, tier, above = where
+    return {
+        "model": model,
+        "region": region,
+        "scope": scope,
+        "tier": tier,
+        "above": above,
+        "valid_from": since.isoformat(),
+        "checked": day.isoformat(),
+        "source": source,
+        "rates": written(prices),
+    }
+
+
+def sources(document_text: str) -> list[str]:
+    """Read what a verified book was made from."""
+    named: list[str] = json.loads(document_text)["sources"]
+    return named
 
 
 def _canonical(value: object) -> str:

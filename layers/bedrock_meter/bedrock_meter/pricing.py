@@ -100,6 +100,11 @@ def add(first: Decimal, second: Decimal) -> Decimal:
     return _EXACT.add(first, second)
 
 
+def is_apart(region: str) -> bool:
+    """Tell whether the rows of every Region do not reach a Region, because it is in another partition."""
+    return region.startswith(_OTHER_PARTITIONS)
+
+
 @dataclass(frozen=True, slots=True)
 class _Cards:
     """The cards of one model."""
@@ -164,7 +169,7 @@ class PriceBook:
         cards = self._cards(model.base)
         place = model.region
         if cards.own_since.get((model.scope, place), date.max) > day:
-            if place is not None and place.startswith(_OTHER_PARTITIONS):
+            if place is not None and is_apart(place):
                 return None
             place = ANYWHERE
         for card in cards.by_place.get((model.scope, tier or DEFAULT_TIER, place), ()):

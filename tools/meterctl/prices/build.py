@@ -16,7 +16,7 @@ from meterctl.prices.keys import Reader
 from meterctl.prices.models import GeoRegions, Model, regions_of
 from meterctl.prices.rows import Priced, Pricing, everywhere
 from meterctl.prices.rules import Rules
-from pricewatch.book import Key, Row, dumps, key, order, rates, verify, written
+from pricewatch.book import Key, Row, a_row, dumps, key, order, rates, sources, verify
 from pricewatch.errors import PriceDataError
 
 
@@ -81,7 +81,7 @@ def append(rows: Iterable[Row], derived: Derived, *, day: date, first_day: date)
         if before is not None and before["valid_from"] >= since.isoformat():
             raise PriceDataError(f"{where}: the book has a row from {before['valid_from']} already; nothing is edited")
         added.append(
-            _row(
+            a_row(
                 where,
                 prices,
                 since=since,
@@ -124,26 +124,11 @@ def document(
     rows = append(old, derived, day=day, first_day=rules.first_day)
     if rows == old:
         return before
-    earlier = json.loads(before)["sources"] if before else []
-    sources = list(dict.fromkeys([*earlier, source, *others]))
-    text = dumps(rows, version=day.isoformat(), sources=sources)
+    earlier = sources(before) if before else []
+    named = list(dict.fromkeys([*earlier, source, *others]))
+    text = dumps(rows, version=day.isoformat(), sources=named)
     verify(text)
     return text
-
-
-def _row(where: Key, prices: Rates, *, since: date, day: date, source: str) -> Row:
-    model, region, scope, tier, above = where
-    return {
-        "model": model,
-        "region": region,
-        "scope": scope,
-        "tier": tier,
-        "above": above,
-        "valid_from": since.isoformat(),
-        "checked": day.isoformat(),
-        "source": source,
-        "rates": written(prices),
-    }
 
 
 def _entries(table: str, reader: Reader) -> list[Priced]:

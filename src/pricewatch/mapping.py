@@ -1,0 +1,217 @@
+"""The products of the AWS Price List, mapped to what the rows of a price book say; pure."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import MappingProxyType
+
+from bedrock_meter.charge import GUARDRAIL
+from bedrock_meter.domain import Scope
+from bedrock_meter.pricerows import DEFAULT_TIER, TIERS, TOKEN_RATES
+from pricewatch import usage
+from pricewatch.book import Key, Row, is_rate
+from pricewatch.names import Names
+from pricewatch.offers import Product, Skipped
+
+type Rates = Mapping[str, Decimal]
+
+MILLION = Decimal(1_000_000)
+TOKENS = "tokens"
+
+UNITS: Mapping[str, tuple[str, Decimal]] = MappingProxyType(
+    {
+        "1k tokens": (TOKENS, Decimal(1000)),
+        "1k token": (TOKENS, Decimal(1000)),
+        "1m tokens": (TOKENS, Decimal(1)),
+        "1m token": (TOKENS, Decimal(1)),
+        "1k text units": ("units", Decimal("0.001")),
+        "text units": ("units", Decimal(1)),
+        "1k search units": ("units", Decimal("0.001")),
+        "search units": ("units", Decimal(1)),
+        "images": ("units", Decimal(1)),
+        "image": ("units", Decimal(1)),
+    }
+)
+"""What a unit counts, and the factor from its price to a rate: for a million tokens, for one of everything else."""
+
+# The Marketplace writes "Units" for everything, and what one is stands in the price's own words.
+_MARKETPLACE_UNIT = "units"
+_IN_MILLIONS = re.compile(r"\bmillion\b.*\btokens?\b", re.IGNORECASE)
+
+NO_MODEL = "the name stands for no model that is known"
+NO_BAND = "a long-context rate of a model for which the book has no long-context band"
+BAD_UNIT = "the unit {!r} is not known for {}"
+BAD_RATE = "the rate has more digits than a book takes"
+TWO_PRICES = "two prices for one row; neither is taken"
+SUPERSEDED = "bedrock-mantle has another price than bedrock-runtime, which is taken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What the list prices, by row."""
+
+    rates: Mapping[Key, Rates]
+    sources: Mapping[Key, str]
+    """Where the rates of a row come from: offer and version."""
+    skipped: Sequence[Skipped]
+    """Every product that no row comes from."""
+    products: int
+    """How many products there were."""
+    regions: frozenset[str]
+    """The Regions that the list had."""
+
+    def reasons(self) -> list[tuple[str, int]]:
+        """Count what was skipped by reason, the most frequent first."""
+        return Counter(each.reason for each in self.skipped).most_common()
+
+    def refused(self) -> list[Skipped]:
+        """Give what is wrong in the list, rather than of no use here."""
+        return [each for each in self.skipped if each.refused]
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """One product's word on one rate."""
+
+    rate: Decimal
+    product: Product
+    mantle: bool
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the book knows of a model, which the list does not say."""
+
+    scopes: set[Scope] = field(default_factory=set)
+    bands: set[int] = field(default_factory=set)
+
+
+def read(products: Iterable[Product | Skipped], rows: Iterable[Row], names: Mapping[str, Iterable[str]]) -> Listed:
+    """Map products to rows.
+
+    Args:
+        products: What `offers.read` gave, of every offer and Region.
+        rows: The rows of the book, which tell the ids of models, their scopes and their long-context bands.
+        names: The written names of models, see `names.load`.
+    """
+    reader = _Reader(rows, names)
+    for product in products:
+        reader.take(product)
+    return reader.result()
+
+
+class _Reader:
+    def __init__(self, rows: Iterable[Row], names: Mapping[str, Iterable[str]]) -> None:
+        self._known: dict[str, _Known] = {}
+        for row in rows:
+            known = self._known.setdefault(row["model"], _Known())
+            known.scopes.add(Scope(row["scope"]))
+            known.bands.add(row["above"])
+        self._names = Names(self._known, names)
+        self._claims: dict[Key, dict[str, list[_Claim]]] = {}
+        self._skipped: list[Skipped] = []
+        self._regions: set[str] = set()
+        self._products = 0
+
+    def take(self, product: Product | Skipped) -> None:
+        """Put one product in its place."""
+        self._products += 1
+        if isinstance(product, Skipped):
+            self._skipped.append(product)
+            return
+        self._regions.add(product.region)
+        meter = usage.read(product.usage_type)
+        if isinstance(meter, str):
+            self._skip(product, meter)
+            return
+        models = self._names.find(*filter(None, (meter.model, *product.names)))
+        if not models:
+            self._skip(product, NO_MODEL)
+            return
+        rate = _rate(product, meter.bucket)
+        if isinstance(rate, str):
+            self._skip(product, rate, refused=True)
+            return
+        for model in models:
+            self._claim(product, meter, model, rate)
+
+    def result(self) -> Listed:
+        """Decide between products of the same row."""
+        rates: dict[Key, dict[str, Decimal]] = {}
+        sources: dict[Key, str] = {}
+        for where, buckets in self._claims.items():
+            for bucket, claims in buckets.items():
+                taken = self._decide(claims)
+                if taken is not None:
+                    rates.setdefault(where, {})[bucket] = taken.rate
+                    sources.setdefault(where, f"AWS Price List, {taken.product.offer} {taken.product.version}")
+        return Listed(
+            rates=rates,
+            sources=sources,
+            skipped=tuple(self._skipped),
+            products=self._products,
+            regions=frozenset(self._regions),
+        )
+
+    def _decide(self, claims: list[_Claim]) -> _Claim | None:
+        runtime = [claim for claim in claims if not claim.mantle]
+        first = runtime or claims
+        for claim in claims:
+            if runtime and claim.mantle and claim.rate != runtime[0].rate:
+                self._skip(claim.product, SUPERSEDED)
+        if len({claim.rate for claim in first}) > 1:
+            for claim in first:
+                self._skip(claim.product, TWO_PRICES, refused=True)
+            return None
+        return first[0]
+
+    def _claim(self, product: Product, meter: usage.Meter, model: str, rate: Decimal) -> None:
+        known = self._known.get(model, _Known())
+        above = 0
+        if meter.long:
+            bands = known.bands - {0}
+            if len(bands) != 1:
+                self._skip(product, NO_BAND)
+                return
+            (above,) = bands
+        tier = _tier(product, meter)
+        for scope in _scopes(meter, known, model):
+            where = (model, product.region, scope.value, tier, above)
+            self._claims.setdefault(where, {}).setdefault(meter.bucket, []).append(_Claim(rate, product, meter.mantle))
+
+    def _skip(self, product: Product, reason: str, *, refused: bool = False) -> None:
+        named = next(iter(product.names), "")
+        what = f"{product.region} {product.usage_type}" + (f" ({named})" if named else "")
+        self._skipped.append(Skipped(reason=reason, what=what, refused=refused))
+
+
+def _scopes(meter: usage.Meter, known: _Known, model: str) -> tuple[Scope, ...]:
+    """Tell for which scopes a product speaks: the regional rate is that of calls in the Region and in its geography."""
+    if meter.scope is not None:
+        return (meter.scope,)
+    if model == GUARDRAIL:
+        return (Scope.IN_REGION,)
+    both = (Scope.IN_REGION, Scope.GEO)
+    return tuple(scope for scope in both if scope in known.scopes) or both
+
+
+def _tier(product: Product, meter: usage.Meter) -> str:
+    """Tell the tier: the usage type's word, else that of the attributes (``Batch Inference``, ``flex``)."""
+    if meter.tier is not None:
+        return meter.tier
+    words = " ".join(product.hints).replace("-", " ").split()
+    return next((tier for tier in sorted(TIERS - {DEFAULT_TIER}) if tier in words), DEFAULT_TIER)
+
+
+def _rate(product: Product, bucket: str) -> Decimal | str:
+    """Convert a price to a rate; why not, where its unit or its digits are none that a book takes."""
+    unit = product.unit.strip().lower()
+    kind, factor = UNITS.get(unit, ("", Decimal(0)))
+    if unit == _MARKETPLACE_UNIT and _IN_MILLIONS.search(product.description):
+        kind, factor = TOKENS, Decimal(1)
+    if not kind or (kind == TOKENS) != (bucket in TOKEN_RATES):
+        return BAD_UNIT.format(product.unit[:40], bucket)
+    rate = (product.usd * factor).normalize()
+    return rate if is_rate(rate) else BAD_RATE
