@@ -17,11 +17,11 @@ from urllib.parse import quote
 
 from benchmarks.measure import CREDENTIALS, REGION, Row, Target, clean_environment, report, simulator_process
 
+from awshttp.credentials import provider
 from bedrock_meter.adapters.memory import MemorySink
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Certainty
 from gateway.app import build
-from gateway.credentials import provider
 from gateway.http import Request
 from gateway.upstream import Upstream
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Protocol
 
+from awshttp.credentials import Provider, provider
 from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.pricebook import PriceBookFile
 from bedrock_meter.adapters.stdout import StreamSink
@@ -12,7 +13,6 @@ from bedrock_meter.config import Settings, control_plane_url
 from bedrock_meter.estimate import Estimator
 from bedrock_meter.meter import Meter
 from bedrock_meter.ports import Clock, FaultLog, Sink
-from gateway.credentials import Provider, provider
 from gateway.faultlog import StructuredFaultLog
 from gateway.http import Response, parse_event, render
 from gateway.profiles import InferenceProfiles

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Callable, MutableMapping
 from typing import Any, NoReturn
 
+from awshttp.http1 import BrokenAnswer
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import Settings
 from bedrock_meter.ports import FaultLog
 from gateway.http import Request, Response, parse_event
-from gateway.http1 import BrokenAnswer
 from gateway.runtime_api import Invocation, RuntimeApi, RuntimeApiError
 
 _ENVIRONMENT_LOST = 500

@@ -12,9 +12,9 @@ import time
 import traceback
 from dataclasses import dataclass
 
+from awshttp.http1 import Connection
 from bedrock_meter.errors import MeterError
 from gateway.http import FRAMING_HEADERS, Response
-from gateway.http1 import Connection
 
 _VERSION = "/2018-06-01/runtime"
 _DELIMITER = bytes(8)
@@ -81,7 +81,7 @@ class Invocation:
 class RuntimeApi:
     """Lambda's Runtime API. Each exchange has a connection of its own: one that was frozen could not be trusted.
 
-    Every method raises `OSError` or `gateway.http1.BrokenAnswer` when the exchange fails, and `RuntimeApiError` when
+    Every method raises `OSError` or `awshttp.http1.BrokenAnswer` when the exchange fails, and `RuntimeApiError` when
     it is refused.
 
     Args:

@@ -12,15 +12,18 @@ from collections.abc import Callable, Generator, Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from awshttp.credentials import Provider
+from awshttp.http1 import BrokenAnswer, Connection, Head
+from awshttp.sigv4 import sign
 from bedrock_meter.errors import InvalidRequest, UpstreamTimeout, UpstreamUnavailable
-from gateway.credentials import Provider
-from gateway.http1 import BrokenAnswer, Connection, Head
-from gateway.sigv4 import sign
 
 # What Bedrock understands. Whatever else a caller sends (its authorization, cookies, what proxies added) stays here.
 _FORWARDED = frozenset({"accept", "content-type", "user-agent"})
 _FORWARDED_PREFIXES = ("amz-sdk-", "anthropic-", "openai-", "x-amzn-bedrock-", "x-stainless-")
 _NOT_IN_A_HEADER = re.compile(r"[^\t\x20-\x7e]")
+
+_SIGNED_FOR = "bedrock"
+"""Bedrock's runtime and its control plane alike."""
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _MAX_IDLE_SECONDS = 45.0
@@ -118,6 +121,7 @@ class Upstream:
             forwarded(headers),
             body,
             host=self._host,
+            service=_SIGNED_FOR,
             region=self._region,
             credentials=self._credentials(),
             now=datetime.now(UTC),

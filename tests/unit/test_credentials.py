@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from awshttp.credentials import provider
 from bedrock_meter.errors import GatewayFault
-from gateway.credentials import provider
 
 # botocore looks for credentials in all of these places; a test must not find the developer's own.
 ELSEWHERE = (

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http1 import MAX_HEAD, BrokenAnswer, Connection, Head
+from awshttp.http1 import MAX_HEAD, BrokenAnswer, Connection, Head
 
 BODY = b'{"answer": "' + b"x" * 300 + b'"}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Two:  a \r\nx-two: b\r\n"

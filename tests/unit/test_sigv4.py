@@ -9,8 +9,8 @@ from botocore.credentials import ReadOnlyCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.credentials import EnvironmentCredentials
-from gateway.sigv4 import sign
+from awshttp.credentials import EnvironmentCredentials
+from awshttp.sigv4 import sign
 
 NOW = datetime(2026, 11, 23, 13, 37, 42, tzinfo=UTC)
 HOST = "bedrock-runtime.us-east-1.amazonaws.com"
@@ -49,7 +49,17 @@ def test_every_signature_is_botocores(
     given_headers = {"content-type": "application/json", "user-agent": "Boto3/1", **headers}
     credentials = EnvironmentCredentials("AKIDEXAMPLE", "secret", token)
 
-    ours = sign(method, target, given_headers, body, host=HOST, region="us-east-1", credentials=credentials, now=NOW)
+    ours = sign(
+        method,
+        target,
+        given_headers,
+        body,
+        host=HOST,
+        service="bedrock",
+        region="us-east-1",
+        credentials=credentials,
+        now=NOW,
+    )
 
     theirs = authorization_by_botocore(method, target, given_headers, body, token)
     for name in ("authorization", "x-amz-date", "x-amz-security-token"):
@@ -61,21 +71,24 @@ def test_the_callers_headers_are_kept() -> None:
     credentials = EnvironmentCredentials("AKIDEXAMPLE", "secret", None)
     headers = {"accept": "application/json", "user-agent": "a  b"}
 
-    signed = sign("POST", "/x", headers, b"", host=HOST, region="eu-west-1", credentials=credentials, now=NOW)
+    signed = sign(
+        "POST", "/x", headers, b"", host=HOST, service="bedrock", region="eu-west-1", credentials=credentials, now=NOW
+    )
 
     assert headers.items() <= signed.items()
     assert signed.keys() - headers.keys() == {"host", "x-amz-date", "authorization"}
 
 
 def test_the_key_of_a_day_is_not_that_of_the_next() -> None:
-    """The kept signing key belongs to one day, one Region and one secret."""
+    """The kept signing key belongs to one day, one service, one Region and one secret."""
     credentials = EnvironmentCredentials("AKIDEXAMPLE", "secret", None)
     signatures = {
-        sign("POST", "/x", {}, b"", host=HOST, region=region, credentials=each, now=day)["authorization"].rpartition(
-            "="
-        )[2]
+        sign("POST", "/x", {}, b"", host=HOST, service=service, region=region, credentials=each, now=day)[
+            "authorization"
+        ].rpartition("=")[2]
+        for service in ("bedrock", "dynamodb")
         for region in ("us-east-1", "eu-west-1")
         for day in (NOW, NOW.replace(day=24))
         for each in (credentials, credentials._replace(secret_key="other"))
     }
-    assert len(signatures) == 8
+    assert len(signatures) == 16

@@ -13,6 +13,8 @@ from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 
+from bedrock_meter.forecast import Forecast
+
 MAX_COUNT = 10**9
 """The largest token count that is believed. The largest context window on Bedrock holds some 10^7 tokens, so a count
 beyond this is a fault of whoever sent it, and a budget must not be settled with it."""
@@ -120,16 +122,11 @@ class Certainty(StrEnum):
 class Ending(StrEnum):
     """How the exchange with Bedrock ended, as the transport saw it."""
 
-    COMPLETE = "complete"
-    """The answer arrived whole, whatever its status."""
-    TRUNCATED = "truncated"
-    """Bedrock broke the answer off after its head had arrived."""
-    UNREACHABLE = "unreachable"
-    """No answer at all: the connection failed before the head arrived."""
-    TIMED_OUT = "timed_out"
-    """The time for the call ran out before the answer was whole."""
-    REFUSED = "refused"
-    """The call was answered here and never sent."""
+    COMPLETE = "complete"  # the answer arrived whole, whatever its status
+    TRUNCATED = "truncated"  # bedrock broke the answer off after its head had arrived
+    UNREACHABLE = "unreachable"  # no answer at all: the connection failed before the head arrived
+    TIMED_OUT = "timed_out"  # the time for the call ran out before the answer was whole
+    REFUSED = "refused"  # the call was answered here and never sent
     CLIENT_GONE = "client_gone"
     """The caller went away before it had the whole answer; whether the rest was still read is in the certainty."""
 
@@ -291,6 +288,10 @@ class Record:
     """US dollars, or None where a price or a count is unknown."""
     price_row: str | None = None
     """The row of the price book that holds for the call (two with ``+``); None where the book has no price for it."""
+    forecast: Forecast | None = None
+    """What was expected of the input; None where nobody needed to know."""
+    held: Decimal | None = None
+    """US dollars that limits held back before the call; None where none held any."""
     disagreement: bool = False
     """Two sources of the same count differed; the one that Bedrock bills by was taken."""
     cold_start: bool = False

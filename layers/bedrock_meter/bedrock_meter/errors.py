@@ -5,6 +5,8 @@
     MeterError
     ├── ConfigError            a setting is missing or wrong; raised at start-up, never during a call
     ├── PriceBookError         a price book cannot be used
+    ├── LimitStoreError        the counters of the limits cannot be read or written
+    ├── RegistryError          the registry cannot be read, or holds what it cannot
     └── Refusal                the call is answered here and not sent to Bedrock (or Bedrock gave no answer)
         ├── UnknownOperation   404  UnknownOperationException
         ├── InvalidRequest     400  ValidationException
@@ -49,6 +51,14 @@ class PriceBookError(MeterError):
     def __init__(self, problem: str, *, row: str | None = None) -> None:
         super().__init__(f"{row or 'the price book'}: {problem}")
         self.row = row
+
+
+class LimitStoreError(MeterError):
+    """The counters of the limits cannot be read or written; what happens to the call is the fail mode's to say."""
+
+
+class RegistryError(MeterError):
+    """The registry cannot be read, or holds what it cannot."""
 
 
 class Refusal(MeterError):  # noqa: N818 - named for what it does to the call

@@ -1,9 +1,12 @@
 """What the meter needs from the outside, as Protocols. Adapters fulfil them; nothing here knows one."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from bedrock_meter.domain import ModelRef, Record
+from bedrock_meter.domain import Call, ModelRef, Record
+from bedrock_meter.forecast import Forecast
+from bedrock_meter.limits import Ask, Counter, Settlement
 from bedrock_meter.pricing import RateCard
 
 
@@ -43,3 +46,28 @@ class FaultLog(Protocol):
 
     def report(self, code: str, error: BaseException | None = None) -> None:
         """Take one fault. Must not raise, and must not repeat an error's text: it may quote content."""
+
+
+class Forecaster(Protocol):
+    """Who tells the size of a call's input before it is sent."""
+
+    def forecast(self, call: Call, body: bytes) -> Forecast:
+        """Tell it. May take as long as its own time limit, and must not raise."""
+
+
+class LimitStore(Protocol):
+    """Where the counters of limits are. All three methods raise `LimitStoreError` when the store cannot be used."""
+
+    def hold(self, asks: Sequence[Ask]) -> tuple[Ask, Counter] | None:
+        """Add every ask to its counter, or none of them.
+
+        Returns:
+            None when all were held; else the first ask, in their order, that its counter had no room for, with what
+            that counter said. Only limits that deny are asked for.
+        """
+
+    def settle(self, settlements: Sequence[Settlement]) -> Sequence[Counter]:
+        """Settle each by itself, in order, and give what each counter says after it."""
+
+    def read(self, asks: Sequence[Ask]) -> Sequence[Counter]:
+        """Give what each counter says, without changing it; the amounts do not matter."""

@@ -8,9 +8,9 @@ from urllib.parse import quote
 import pytest
 from tests.functional.gateway.stub import Reply, StubUpstream, http, sends, sends_then_resets
 
+from awshttp.credentials import EnvironmentCredentials
 from bedrock_meter.domain import Family, ModelRef, Scope
 from bedrock_meter.modelid import parse
-from gateway.credentials import EnvironmentCredentials
 from gateway.profiles import InferenceProfiles
 from gateway.upstream import Upstream
 

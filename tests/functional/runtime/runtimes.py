@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tests.functional.runtime.emulator import PATIENCE, Emulator
 
+from awshttp.http1 import BrokenAnswer
 from gateway.http import Request, Response
-from gateway.http1 import BrokenAnswer
 from gateway.runtime import serve
 from gateway.runtime_api import RuntimeApi, RuntimeApiError
 

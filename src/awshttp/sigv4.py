@@ -1,4 +1,4 @@
-"""AWS Signature Version 4 for one service, with the signing key of the day kept.
+"""AWS Signature Version 4, with the signing keys of the day kept.
 
 botocore's signer is the reference and the tests hold every signature against it, header for header. It is not used on
 the way of a call because its import is most of the gateway's start and its signing most of the gateway's own time; the
@@ -14,22 +14,21 @@ from datetime import datetime
 from functools import lru_cache
 from urllib.parse import quote
 
-from gateway.credentials import Credentials
-
-SERVICE = "bedrock"
+from awshttp.credentials import Credentials
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 # Proxies between here and AWS may change these, so a signature over them would not last.
 _UNSIGNED = frozenset({"user-agent", "content-length", "expect", "transfer-encoding", "x-amzn-trace-id"})
 
 
-def sign(
+def sign(  # noqa: PLR0913 - a signature is over all of these
     method: str,
     target: str,
     headers: Mapping[str, str],
     body: bytes,
     *,
     host: str,
+    service: str,
     region: str,
     credentials: Credentials,
     now: datetime,
@@ -42,6 +41,7 @@ def sign(
         headers: What is sent besides, with lower-case names.
         body: The body, whole.
         host: The value of the ``Host`` header.
+        service: The name that the service is signed for, such as ``bedrock``.
         region: The Region.
         credentials: With these.
         now: The time of the signature; aware, UTC. AWS accepts it for 15 minutes.
@@ -64,9 +64,9 @@ def sign(
             hashlib.sha256(body).hexdigest(),
         )
     )
-    scope = f"{stamp[:8]}/{region}/{SERVICE}/aws4_request"
+    scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     text = "\n".join((_ALGORITHM, stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()))
-    key = _signing_key(credentials.secret_key or "", stamp[:8], region)
+    key = _signing_key(credentials.secret_key or "", stamp[:8], region, service)
     signature = hmac.digest(key, text.encode(), "sha256").hex()
     credential = f"{credentials.access_key}/{scope}"
     signed["authorization"] = (
@@ -81,8 +81,8 @@ def _canonical_query(query: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _signing_key(secret_key: str, day: str, region: str) -> bytes:
+def _signing_key(secret_key: str, day: str, region: str, service: str) -> bytes:
     key = f"AWS4{secret_key}".encode()
-    for part in (day, region, SERVICE, "aws4_request"):
+    for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return key
