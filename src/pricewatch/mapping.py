@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 from bedrock_meter.charge import GUARDRAIL
 from bedrock_meter.domain import Scope
-from bedrock_meter.pricerows import DEFAULT_TIER, TIERS, TOKEN_RATES
+from bedrock_meter.pricerows import ANYWHERE, DEFAULT_TIER, TIERS, TOKEN_RATES
+from bedrock_meter.pricing import is_apart
 from pricewatch import usage
 from pricewatch.book import Key, Row, is_rate
 from pricewatch.names import Names
@@ -77,15 +78,18 @@ class _Claim:
 
     rate: Decimal
     product: Product
-    mantle: bool
+    rank: tuple[bool, bool]
+    """How directly it speaks, the smallest first: by its scope and not by the regional rate, by bedrock-runtime."""
 
 
 @dataclass(slots=True)
 class _Known:
     """What the book knows of a model, which the list does not say."""
 
-    scopes: set[Scope] = field(default_factory=set)
+    regions: dict[Scope, set[str]] = field(default_factory=dict)
+    """The Regions of its rows, by scope."""
     bands: set[int] = field(default_factory=set)
+    """Its context bands."""
 
 
 def read(products: Iterable[Product | Skipped], rows: Iterable[Row], names: Mapping[str, Iterable[str]]) -> Listed:
@@ -107,7 +111,7 @@ class _Reader:
         self._known: dict[str, _Known] = {}
         for row in rows:
             known = self._known.setdefault(row["model"], _Known())
-            known.scopes.add(Scope(row["scope"]))
+            known.regions.setdefault(Scope(row["scope"]), set()).add(row["region"])
             known.bands.add(row["above"])
         self._names = Names(self._known, names)
         self._claims: dict[Key, dict[str, list[_Claim]]] = {}
@@ -156,15 +160,15 @@ class _Reader:
         )
 
     def _decide(self, claims: list[_Claim]) -> _Claim | None:
-        runtime = [claim for claim in claims if not claim.mantle]
-        first = runtime or claims
-        for claim in claims:
-            if runtime and claim.mantle and claim.rate != runtime[0].rate:
-                self._skip(claim.product, SUPERSEDED)
+        best = min(claim.rank for claim in claims)
+        first = [claim for claim in claims if claim.rank == best]
         if len({claim.rate for claim in first}) > 1:
             for claim in first:
                 self._skip(claim.product, TWO_PRICES, refused=True)
             return None
+        for claim in claims:
+            if claim.rate != first[0].rate and claim.rank[1] and not best[1]:
+                self._skip(claim.product, SUPERSEDED)
         return first[0]
 
     def _claim(self, product: Product, meter: usage.Meter, model: str, rate: Decimal) -> None:
@@ -177,9 +181,10 @@ class _Reader:
                 return
             (above,) = bands
         tier = _tier(product, meter)
-        for scope in _scopes(meter, known, model):
+        for scope in _scopes(meter, known, model, product.region):
             where = (model, product.region, scope.value, tier, above)
-            self._claims.setdefault(where, {}).setdefault(meter.bucket, []).append(_Claim(rate, product, meter.mantle))
+            claim = _Claim(rate, product, (scope is Scope.GEO and meter.scope is None, meter.mantle))
+            self._claims.setdefault(where, {}).setdefault(meter.bucket, []).append(claim)
 
     def _skip(self, product: Product, reason: str, *, refused: bool = False) -> None:
         named = next(iter(product.names), "")
@@ -187,14 +192,20 @@ class _Reader:
         self._skipped.append(Skipped(reason=reason, what=what, refused=refused))
 
 
-def _scopes(meter: usage.Meter, known: _Known, model: str) -> tuple[Scope, ...]:
-    """Tell for which scopes a product speaks: the regional rate is that of calls in the Region and in its geography."""
+def _scopes(meter: usage.Meter, known: _Known, model: str, region: str) -> Iterable[Scope]:
+    """Tell for which scopes a product speaks.
+
+    The regional rate is that of calls in the Region and in its geography, as far as the book says that the model can be
+    called so: there, else anywhere. Of a model that it does not have, both.
+    """
     if meter.scope is not None:
         return (meter.scope,)
     if model == GUARDRAIL:
         return (Scope.IN_REGION,)
     both = (Scope.IN_REGION, Scope.GEO)
-    return tuple(scope for scope in both if scope in known.scopes) or both
+    reach = {region} if is_apart(region) else {region, ANYWHERE}
+    there = [scope for scope in both if not reach.isdisjoint(known.regions.get(scope, ()))]
+    return there or [scope for scope in both if scope in known.regions] or both
 
 
 def _tier(product: Product, meter: usage.Meter) -> str:
