@@ -39,17 +39,18 @@ _SCOPES = frozenset(scope.value for scope in Scope)
 _MODEL = re.compile(r"[a-z0-9][A-Za-z0-9._:-]{0,255}")
 _REGION = re.compile(r"\*|[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}")
 _MODEL_ON_LINE = re.compile(rb'"model": ?"([!#-~]+)"')
+_VERSION_ON_LINE = re.compile(rb'^"version": ?"([!#-~]+)"', re.MULTILINE)
 _RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,18})?")
 _RATE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 _canonical = JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
-def read_rows(text: str | bytes) -> Sequence[Mapping[str, Any]]:
+def read_rows(text: str | bytes) -> tuple[str, Sequence[Mapping[str, Any]]]:
     """Read a book and check all of it.
 
     Returns:
-        Its rows.
+        Its version and its rows.
 
     Raises:
         PriceBookError: Anything is wrong with it; the error names the row.
@@ -65,7 +66,7 @@ def read_rows(text: str | bytes) -> Sequence[Mapping[str, Any]]:
     _Rows().check(rows)
     if not _is_sum_of(document["sha256"], text, rows):
         raise PriceBookError("the checksum in sha256 is not that of the rows")
-    return rows
+    return document["version"], rows
 
 
 class PackagedRows(Mapping[str, Sequence[Mapping[str, Any]]]):
@@ -74,11 +75,16 @@ class PackagedRows(Mapping[str, Sequence[Mapping[str, Any]]]):
     Reading all of them takes several times as long as starting the rest of the library does, and a process calls a
     few models. One row has to stand on each line.
 
+    Attributes:
+        version: The version of the book; empty when it has none.
+
     Raises:
         PriceBookError: From ``[model]``: a row of it is wrong; the error names the row.
     """
 
     def __init__(self, text: bytes) -> None:
+        version = _VERSION_ON_LINE.search(text)
+        self.version = "" if version is None else version[1].decode()
         self._lines: dict[str, list[bytes]] = {}
         for line in text.splitlines():
             if line.startswith(b"{") and (named := _MODEL_ON_LINE.search(line)) is not None:

@@ -120,9 +120,14 @@ class PriceBook:
 
     Args:
         rows: Valid rows as in the JSON document, by model. Without any, nothing has a price.
+        version: The book's version: the day on which it was made.
+
+    Attributes:
+        version: The same.
     """
 
-    def __init__(self, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    def __init__(self, rows: Mapping[str, Sequence[Mapping[str, Any]]], version: str = "") -> None:
+        self.version = version
         self._rows = rows
         # Most models are never asked for, so the cards of one are made when it is.
         self._models: dict[str, _Cards] = {}
@@ -135,14 +140,16 @@ class PriceBook:
             PriceBookError: Anything is wrong with it; the error names the row.
         """
         by_model: dict[str, list[Mapping[str, Any]]] = {}
-        for row in read_rows(text):
+        version, rows = read_rows(text)
+        for row in rows:
             by_model.setdefault(row["model"], []).append(row)
-        return cls(by_model)
+        return cls(by_model, version)
 
     @classmethod
     def packaged(cls, text: bytes) -> "PriceBook":
         """Take a book that came with the code, which a test of the code has read by `from_json`."""
-        return cls(PackagedRows(text))
+        rows = PackagedRows(text)
+        return cls(rows, rows.version)
 
     def rate_card(self, model: ModelRef, *, day: date, tier: str | None, total_input: int) -> RateCard | None:
         """Find the row that holds for a call.
