@@ -143,6 +143,11 @@ def sources(document_text: str) -> list[str]:
     return named
 
 
+def version(document_text: str) -> str:
+    """Read the version of a verified book: the day on which it was made."""
+    return str(json.loads(document_text)["version"])
+
+
 def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 

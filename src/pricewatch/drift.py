@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from bedrock_meter.pricerows import ANYWHERE, TOKEN_RATES
 from bedrock_meter.pricing import is_apart
-from pricewatch.book import Key, Row, a_row, dumps, key, order, rates, sources, verify
+from pricewatch.book import Key, Row, a_row, dumps, key, name, order, rates, sources, verify
 from pricewatch.errors import PriceDataError
 from pricewatch.mapping import Listed, Rates
 
@@ -184,3 +184,32 @@ def _is_listed(where: Key, claims: Mapping[Place, Mapping[str, Mapping[Slot, Rat
     by_region = claims.get((model, scope), {})
     regions = by_region.values() if region == ANYWHERE else (by_region.get(region, {}),)
     return any((tier, above) in slots for slots in regions)
+
+
+def appended(before: Iterable[Row], after: Iterable[Row]) -> list[Change]:
+    """Tell what a newer book adds to an older one.
+
+    Args:
+        before: The rows of the older book.
+        after: The rows of the newer one.
+
+    Raises:
+        PriceDataError: A row of the older book is edited or missing, or a new one holds from an earlier day than one
+            that was there: then calls of the past would cost something else.
+    """
+    old, new = ({(key(row), row["valid_from"]): row for row in rows} for rows in (before, after))
+    for which, row in old.items():
+        if new.get(which) != row:
+            raise PriceDataError(f"{name(row)}: the new book has edited this row or left it out")
+    newest: dict[Key, Row] = {}
+    for row in sorted(old.values(), key=order):
+        newest[key(row)] = row
+    found = []
+    for which in sorted(new.keys() - old.keys()):
+        row, last = new[which], newest.get(which[0])
+        if last is not None and row["valid_from"] <= last["valid_from"]:
+            raise PriceDataError(f"{name(row)}: the older book has a row from {last['valid_from']}")
+        prices = NOTHING if last is None else rates(last)
+        found.append(Change(key=which[0], before=prices, after=rates(row), source=row["source"]))
+        newest[which[0]] = row
+    return found

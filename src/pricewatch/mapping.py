@@ -18,7 +18,8 @@ from pricewatch.offers import Product, Skipped
 
 type Rates = Mapping[str, Decimal]
 
-MILLION = Decimal(1_000_000)
+PRICE_LIST = "AWS Price List"
+"""How the source of a row begins that comes from it."""
 TOKENS = "tokens"
 
 UNITS: Mapping[str, tuple[str, Decimal]] = MappingProxyType(
@@ -150,7 +151,7 @@ class _Reader:
                 taken = self._decide(claims)
                 if taken is not None:
                     rates.setdefault(where, {})[bucket] = taken.rate
-                    sources.setdefault(where, f"AWS Price List, {taken.product.offer} {taken.product.version}")
+                    sources.setdefault(where, f"{PRICE_LIST}, {taken.product.offer} {taken.product.version}")
         return Listed(
             rates=rates,
             sources=sources,

@@ -10,7 +10,7 @@ import click
 from bedrock_meter import modelid, pricing
 from bedrock_meter.domain import Scope, Usage, UsageSource
 from bedrock_meter.pricing import PriceBook, RateCard
-from meterctl.prices.command import Day, today
+from meterctl.prices.options import Day, today
 from pricewatch import book
 from pricewatch.book import text
 from pricewatch.errors import PriceDataError

@@ -18,6 +18,7 @@ from meterctl.prices.rows import Priced, Pricing, everywhere
 from meterctl.prices.rules import Rules
 from pricewatch.book import Key, Row, a_row, dumps, key, order, rates, sources, verify
 from pricewatch.errors import PriceDataError
+from pricewatch.mapping import PRICE_LIST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,8 @@ def append(rows: Iterable[Row], derived: Derived, *, day: date, first_day: date)
         before = newest.get(where)
         if prices is None:
             continue
-        if before is not None and rates(before) == prices:
+        # The Price List has the last word: what it said is not taken back on the word of the package.
+        if before is not None and (rates(before) == prices or before["source"].startswith(PRICE_LIST)):
             continue
         if before is not None and before["valid_from"] >= since.isoformat():
             raise PriceDataError(f"{where}: the book has a row from {before['valid_from']} already; nothing is edited")
