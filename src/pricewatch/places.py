@@ -78,5 +78,5 @@ def put(s3: "S3Client", place: S3Object, text: str, *, replaces: Stored | None) 
         ClientError: S3 refused; with ``PreconditionFailed``, somebody was faster.
         BotoCoreError: S3 cannot be reached.
     """
-    condition: Mapping[str, Any] = {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": replaces.etag}
+    condition: Any = {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": replaces.etag}
     s3.put_object(Bucket=place.bucket, Key=place.key, Body=text.encode(), ContentType="application/json", **condition)

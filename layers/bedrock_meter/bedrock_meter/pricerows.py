@@ -19,6 +19,7 @@ from typing import Any
 
 from bedrock_meter.domain import Scope
 from bedrock_meter.errors import PriceBookError
+from bedrock_meter.pricelines import by_model
 
 SCHEMA = 1
 ANYWHERE = "*"
@@ -46,8 +47,12 @@ _RATE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _canonical = JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
-def read_rows(text: str | bytes) -> tuple[str, Sequence[Mapping[str, Any]]]:
-    """Read a book and check all of it.
+type Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Rows of a book, by model."""
+
+
+def read_rows(text: str | bytes) -> tuple[str, Rows]:
+    """Check all of a book.
 
     Returns:
         Its version and its rows.
@@ -55,8 +60,20 @@ def read_rows(text: str | bytes) -> tuple[str, Sequence[Mapping[str, Any]]]:
     Raises:
         PriceBookError: Anything is wrong with it; the error names the row.
     """
+    written = text.encode() if isinstance(text, str) else text
+    quick = by_model(written, _is_day)
+    if quick is not None:
+        head, lines, summed = quick
+        _check_head(head)
+        if _sum(summed) == head["sha256"]:
+            return head["version"], LineRows(lines)
+    return _read_slowly(written)
+
+
+def _read_slowly(written: bytes) -> tuple[str, Rows]:
+    """Read a book as JSON, however it is written."""
     try:
-        document = loads(text)
+        document = loads(written)
     except (ValueError, RecursionError):
         raise PriceBookError("it is no JSON document") from None
     if not isinstance(document, dict):
@@ -64,31 +81,29 @@ def read_rows(text: str | bytes) -> tuple[str, Sequence[Mapping[str, Any]]]:
     _check_head(document)
     rows: list[Mapping[str, Any]] = document["rows"]
     _Rows().check(rows)
-    if not _is_sum_of(document["sha256"], text, rows):
+    if _sum(_canonical(rows).encode()) != document["sha256"]:
         raise PriceBookError("the checksum in sha256 is not that of the rows")
-    return document["version"], rows
+    by_model: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_model.setdefault(row["model"], []).append(row)
+    return document["version"], by_model
 
 
-class PackagedRows(Mapping[str, Sequence[Mapping[str, Any]]]):
-    """The rows of a book that was checked when it was packaged, by model; each is read when its model is asked for.
+class LineRows(Mapping[str, Sequence[Mapping[str, Any]]]):
+    """Rows of a book by model, on lines of their own; each is read when its model is asked for.
 
     Reading all of them takes several times as long as starting the rest of the library does, and a process calls a
-    few models. One row has to stand on each line.
+    few models.
 
-    Attributes:
-        version: The version of the book; empty when it has none.
+    Args:
+        lines: The lines of each model.
 
     Raises:
         PriceBookError: From ``[model]``: a row of it is wrong; the error names the row.
     """
 
-    def __init__(self, text: bytes) -> None:
-        version = _VERSION_ON_LINE.search(text)
-        self.version = "" if version is None else version[1].decode()
-        self._lines: dict[str, list[bytes]] = {}
-        for line in text.splitlines():
-            if line.startswith(b"{") and (named := _MODEL_ON_LINE.search(line)) is not None:
-                self._lines.setdefault(named[1].decode(), []).append(line)
+    def __init__(self, lines: Mapping[str, Sequence[bytes]]) -> None:
+        self._lines = lines
 
     def __getitem__(self, model: str) -> Sequence[Mapping[str, Any]]:
         """Read and check the rows of a model."""
@@ -106,6 +121,20 @@ class PackagedRows(Mapping[str, Sequence[Mapping[str, Any]]]):
     def __len__(self) -> int:
         """Count the models."""
         return len(self._lines)
+
+
+def packaged_rows(text: bytes) -> tuple[str, Rows]:
+    """Take the rows of a book that was checked when it was packaged, with one row on each line.
+
+    Returns:
+        Its version, empty when it has none, and its rows.
+    """
+    version = _VERSION_ON_LINE.search(text)
+    lines: dict[str, list[bytes]] = {}
+    for line in text.splitlines():
+        if line.startswith(b"{") and (named := _MODEL_ON_LINE.search(line)) is not None:
+            lines.setdefault(named[1].decode(), []).append(line)
+    return "" if version is None else version[1].decode(), LineRows(lines)
 
 
 def _check_head(document: Mapping[str, Any]) -> None:
@@ -126,20 +155,11 @@ def _check_head(document: Mapping[str, Any]) -> None:
         raise PriceBookError("its rows have to be a list that is not empty")
 
 
-def _is_sum_of(checksum: str, text: str | bytes, rows: Sequence[Any]) -> bool:
-    """Tell whether a checksum is that of the canonical rows: keys sorted, no blanks, one list.
-
-    A book that was written with one canonical row on each line shows that text itself, which saves encoding it anew.
-    """
+def _sum(canonical: bytes) -> str:
+    """Give the checksum of canonical rows: keys sorted, no blanks, one list."""
     from hashlib import sha256  # noqa: PLC0415 - its import takes longer than that of all of this library's prices
 
-    written = text.encode() if isinstance(text, str) else text
-    start = written.find(b'"rows": [')
-    if start >= 0:
-        lines = written[start + len(b'"rows": [') : written.rfind(b"]")].split(b"\n")
-        if sha256(b"[" + b"".join([line.strip() for line in lines]) + b"]").hexdigest() == checksum:
-            return True
-    return sha256(_canonical(rows).encode()).hexdigest() == checksum
+    return sha256(canonical).hexdigest()
 
 
 class _Rows:

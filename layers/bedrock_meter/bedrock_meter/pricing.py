@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bedrock_meter.domain import ModelRef, Scope, Usage
-from bedrock_meter.pricerows import ANYWHERE, DEFAULT_TIER, TOKEN_RATES, PackagedRows, read_rows
+from bedrock_meter.pricerows import ANYWHERE, DEFAULT_TIER, TOKEN_RATES, packaged_rows, read_rows
 
 FREE_UNITS = frozenset({"word_policy_units", "sensitive_information_policy_free_units"})
 """Guardrail units for which AWS charges nothing: word filters and regular expressions."""
@@ -139,17 +139,14 @@ class PriceBook:
         Raises:
             PriceBookError: Anything is wrong with it; the error names the row.
         """
-        by_model: dict[str, list[Mapping[str, Any]]] = {}
         version, rows = read_rows(text)
-        for row in rows:
-            by_model.setdefault(row["model"], []).append(row)
-        return cls(by_model, version)
+        return cls(rows, version)
 
     @classmethod
     def packaged(cls, text: bytes) -> "PriceBook":
         """Take a book that came with the code, which a test of the code has read by `from_json`."""
-        rows = PackagedRows(text)
-        return cls(rows, rows.version)
+        version, rows = packaged_rows(text)
+        return cls(rows, version)
 
     def rate_card(self, model: ModelRef, *, day: date, tier: str | None, total_input: int) -> RateCard | None:
         """Find the row that holds for a call.

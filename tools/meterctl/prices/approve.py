@@ -27,8 +27,8 @@ OPTION = "--to"
 def approve(proposed: str, url: str, yes: bool) -> None:
     """Approve the price book PROPOSED (s3://bucket/key, or a file), after showing what it changes.
 
-    It has to be the book that gateways use with rows appended to it: the approved one, or the packaged one while none is
-    approved or it is newer. Gateways take it up within minutes, without a deployment.
+    It has to be the book that gateways use, with rows appended to it: the approved one, or the packaged one while that
+    is newer or there is no other. Gateways take it up within minutes, without a deployment.
     """
     place = s3_object(url, setting=OPTION)
     s3: S3Client = boto3.client("s3")

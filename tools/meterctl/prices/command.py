@@ -1,4 +1,4 @@
-"""``meterctl prices``: build, verify, check and show the price book. `refresh` and `approve` are modules of their own."""
+"""``meterctl prices``: build, verify, check and show the price book; modules of their own refresh and approve it."""
 
 from datetime import date
 from pathlib import Path
