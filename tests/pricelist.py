@@ -55,11 +55,11 @@ def sold(usage: str, usd: str, *, name: str, region: str = "us-east-1", **change
     )
 
 
-def an_offer(code: str, products: Iterable[Mapping[str, Any]], **changes: Any) -> dict[str, Any]:
+def an_offer(code: str, listing: Iterable[Mapping[str, Any]], **changes: Any) -> dict[str, Any]:
     """Give an offer file: products by SKU, and their terms by the same."""
     listed: dict[str, Any] = {}
     terms: dict[str, Any] = {}
-    for number, product in enumerate(products):
+    for number, product in enumerate(listing):
         sku = f"SKU{number:05d}"
         rate = f"{sku}.JRTCKXETXF"
         listed[sku] = {"sku": sku, "productFamily": "Amazon Bedrock", "attributes": product["attributes"]}

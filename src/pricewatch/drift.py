@@ -19,6 +19,7 @@ type Slot = tuple[str, int]
 """Tier and band."""
 type Place = tuple[str, str]
 """Model and scope."""
+type _Regions = Mapping[str, Mapping[Slot, Rates]]
 
 NOTHING: Rates = {}
 CARRIED = "the row of every Region, beside one of this Region's own"
@@ -88,7 +89,7 @@ def compare(rows: Iterable[Row], listed: Listed, *, day: date, whole: bool) -> D
     return Drift(
         changes=[each for each in changes if each.differences],
         carried=[each for each in changes if not each.differences],
-        gone=[where for where in held if not _is_listed(where, claims)],
+        gone=[where for where in held if not _is_listed(where, book, claims)],
         left_out=left_out,
         agreed=agreed,
     )
@@ -131,7 +132,7 @@ def _by_place(priced: Iterable[tuple[Key, Rates]]) -> dict[Place, dict[str, dict
 
 
 def _targets(
-    book: Mapping[str, Mapping[Slot, Rates]], claims: Mapping[str, Mapping[Slot, Rates]], *, whole: bool
+    book: _Regions, claims: _Regions, *, whole: bool
 ) -> Iterator[tuple[str, Mapping[Slot, Rates], Mapping[Slot, Rates]]]:
     """Give, for each Region that has rows or needs them: what it should have, and what holds there today."""
     common = book.get(ANYWHERE, {})
@@ -147,7 +148,7 @@ def _targets(
             yield region, _overlaid(book.get(region, {}), slots), book.get(region, {})
 
 
-def _unanimous(claims: Mapping[str, Mapping[Slot, Rates]]) -> dict[Slot, Rates]:
+def _unanimous(claims: _Regions) -> dict[Slot, Rates]:
     """Give the slots of which no Region says another price than another."""
     said: dict[Slot, dict[str, Decimal]] = {}
     disputed: set[Slot] = set()
@@ -170,7 +171,7 @@ def _stands(slot: Slot, target: Mapping[Slot, Rates]) -> bool:
     return (slot[0], 0) in target and ("input" in prices or prices.keys().isdisjoint(TOKEN_RATES[2:]))
 
 
-def _agreed(book: Mapping[str, Mapping[Slot, Rates]], claims: Mapping[str, Mapping[Slot, Rates]]) -> int:
+def _agreed(book: _Regions, claims: _Regions) -> int:
     count = 0
     for region, slots in claims.items():
         base = book.get(region) or ({} if is_apart(region) else book.get(ANYWHERE, {}))
@@ -179,11 +180,15 @@ def _agreed(book: Mapping[str, Mapping[Slot, Rates]], claims: Mapping[str, Mappi
     return count
 
 
-def _is_listed(where: Key, claims: Mapping[Place, Mapping[str, Mapping[Slot, Rates]]]) -> bool:
+def _is_listed(where: Key, book: Mapping[Place, _Regions], claims: Mapping[Place, _Regions]) -> bool:
+    """Tell whether the list prices a row: in its Region, or in one that has no rows of its own."""
     model, region, scope, tier, above = where
-    by_region = claims.get((model, scope), {})
-    regions = by_region.values() if region == ANYWHERE else (by_region.get(region, {}),)
-    return any((tier, above) in slots for slots in regions)
+    place = model, scope
+    return any(
+        (tier, above) in slots
+        for each, slots in claims.get(place, {}).items()
+        if each == region or (region == ANYWHERE and each not in book[place])
+    )
 
 
 def appended(before: Iterable[Row], after: Iterable[Row]) -> list[Change]:

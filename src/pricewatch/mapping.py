@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
@@ -41,6 +42,8 @@ UNITS: Mapping[str, tuple[str, Decimal]] = MappingProxyType(
 # The Marketplace writes "Units" for everything, and what one is stands in the price's own words.
 _MARKETPLACE_UNIT = "units"
 _IN_MILLIONS = re.compile(r"\bmillion\b.*\btokens?\b", re.IGNORECASE)
+
+_REGIONAL = (Scope.IN_REGION, Scope.GEO)
 
 NO_MODEL = "the name stands for no model that is known"
 NO_BAND = "a long-context rate of a model for which the book has no long-context band"
@@ -116,6 +119,7 @@ class _Reader:
             known.bands.add(row["above"])
         self._names = Names(self._known, names)
         self._claims: dict[Key, dict[str, list[_Claim]]] = {}
+        self._regional: list[tuple[Product, usage.Meter, str, Decimal, tuple[str, int]]] = []
         self._skipped: list[Skipped] = []
         self._regions: set[str] = set()
         self._products = 0
@@ -144,6 +148,7 @@ class _Reader:
 
     def result(self) -> Listed:
         """Decide between products of the same row."""
+        self._put_regional()
         rates: dict[Key, dict[str, Decimal]] = {}
         sources: dict[Key, str] = {}
         for where, buckets in self._claims.items():
@@ -173,40 +178,52 @@ class _Reader:
         return first[0]
 
     def _claim(self, product: Product, meter: usage.Meter, model: str, rate: Decimal) -> None:
-        known = self._known.get(model, _Known())
         above = 0
         if meter.long:
-            bands = known.bands - {0}
+            bands = self._known.get(model, _Known()).bands - {0}
             if len(bands) != 1:
                 self._skip(product, NO_BAND)
                 return
             (above,) = bands
-        tier = _tier(product, meter)
-        for scope in _scopes(meter, known, model, product.region):
-            where = (model, product.region, scope.value, tier, above)
-            claim = _Claim(rate, product, (scope is Scope.GEO and meter.scope is None, meter.mantle))
-            self._claims.setdefault(where, {}).setdefault(meter.bucket, []).append(claim)
+        slot = _tier(product, meter), above
+        if meter.scope is None:
+            self._regional.append((product, meter, model, rate, slot))
+        else:
+            self._put(_Claim(rate, product, (False, meter.mantle)), model, meter, meter.scope, slot)
+
+    def _put(self, claim: _Claim, model: str, meter: usage.Meter, scope: Scope, slot: tuple[str, int]) -> None:
+        where = (model, claim.product.region, scope.value, *slot)
+        self._claims.setdefault(where, {}).setdefault(meter.bucket, []).append(claim)
+
+    def _put_regional(self) -> None:
+        """Put the regional rates in place, when it is known where the list has a scope of its own."""
+        said = {where[:3] for where in self._claims}
+        for product, meter, model, rate, slot in self._regional:
+            for scope in self._scopes(model, product.region, said):
+                implied = scope is Scope.GEO
+                self._put(_Claim(rate, product, (implied, meter.mantle)), model, meter, scope, slot)
+
+    def _scopes(self, model: str, region: str, said: AbstractSet[tuple[str, str, str]]) -> Iterable[Scope]:
+        """Tell for which scopes a regional rate speaks: for calls in the Region and in its geography.
+
+        As far as the book, or the list, says that the model can be called so: there, else anywhere. Of a model that
+        neither has, both.
+        """
+        if model == GUARDRAIL:
+            return (Scope.IN_REGION,)
+        known = self._known.get(model, _Known()).regions
+        reach = {region} if is_apart(region) else {region, ANYWHERE}
+        there = [
+            scope
+            for scope in _REGIONAL
+            if not reach.isdisjoint(known.get(scope, ())) or (model, region, scope.value) in said
+        ]
+        return there or [scope for scope in _REGIONAL if scope in known] or _REGIONAL
 
     def _skip(self, product: Product, reason: str, *, refused: bool = False) -> None:
         named = next(iter(product.names), "")
         what = f"{product.region} {product.usage_type}" + (f" ({named})" if named else "")
         self._skipped.append(Skipped(reason=reason, what=what, refused=refused))
-
-
-def _scopes(meter: usage.Meter, known: _Known, model: str, region: str) -> Iterable[Scope]:
-    """Tell for which scopes a product speaks.
-
-    The regional rate is that of calls in the Region and in its geography, as far as the book says that the model can be
-    called so: there, else anywhere. Of a model that it does not have, both.
-    """
-    if meter.scope is not None:
-        return (meter.scope,)
-    if model == GUARDRAIL:
-        return (Scope.IN_REGION,)
-    both = (Scope.IN_REGION, Scope.GEO)
-    reach = {region} if is_apart(region) else {region, ANYWHERE}
-    there = [scope for scope in both if not reach.isdisjoint(known.regions.get(scope, ()))]
-    return there or [scope for scope in both if scope in known.regions] or both
 
 
 def _tier(product: Product, meter: usage.Meter) -> str:

@@ -17,6 +17,7 @@ from pricewatch.errors import PriceDataError
 TABLE = Path(__file__).with_name("names.toml")
 
 _VERSION = re.compile(r"(-\d{8})?(-v\d+)?(:\d+)*$")
+_ID = re.compile(r"[a-z0-9]+\.[a-z0-9][a-z0-9._:-]*")
 _PUNCTUATION = re.compile(r"[^a-z0-9]")
 _LATENCY = re.compile(r"[ -]latency[ -]optimized$", re.IGNORECASE)
 
@@ -33,7 +34,7 @@ class Names:
         self._ids = frozenset(ids)
         found: dict[str, set[str]] = {}
         for model in self._ids:
-            found.setdefault(_key(_VERSION.sub("", model.partition(".")[2])), set()).add(model)
+            found.setdefault(_bare(model), set()).add(model)
         self._follow = {name: tuple(models) for name, models in found.items() if len(models) == 1}
         self._written = {_key(name): tuple(models) for name, models in written.items()}
 
@@ -44,14 +45,20 @@ class Names:
             names: What the usage type and the attributes call the model, in the order in which they are believed.
         """
         for name in names:
-            # An id is what it says, also that of a model which is not in the book yet.
-            if name == GUARDRAIL or name in self._ids or _is_id(name):
+            if name == GUARDRAIL or name in self._ids:
                 return (name,)
+            if _is_id(name):
+                return (self._known(name),)
             key = _key(_LATENCY.sub("", name))
             models = self._written.get(key) or self._follow.get(key)
             if models:
                 return models
         return ()
+
+    def _known(self, model: str) -> str:
+        """Give an id as the book has it; some usage types leave the version out. One that it has not stays as it is."""
+        known = self._follow.get(_bare(model), ("",))[0]
+        return known if known.partition(".")[0] == model.partition(".")[0] else model
 
 
 def load(path: Path = TABLE) -> Mapping[str, tuple[str, ...]]:
@@ -66,10 +73,14 @@ def load(path: Path = TABLE) -> Mapping[str, tuple[str, ...]]:
     return written
 
 
+def _bare(model: str) -> str:
+    """Give the key of the name that follows from an id."""
+    return _key(_VERSION.sub("", model.partition(".")[2]))
+
+
 def _key(name: str) -> str:
     return _PUNCTUATION.sub("", name.lower())
 
 
 def _is_id(name: str) -> bool:
-    provider, dot, rest = name.partition(".")
-    return bool(dot and rest) and provider in PROVIDERS and name == name.lower()
+    return _ID.fullmatch(name) is not None and name.partition(".")[0] in PROVIDERS
