@@ -4,9 +4,7 @@ The shapes of usage types, attributes, units and terms are those that public not
 The prices are whatever a test needs.
 """
 
-import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 OWN, MARKETPLACE, SERVICE = "AmazonBedrock", "AmazonBedrockFoundationModels", "AmazonBedrockService"
@@ -85,15 +83,16 @@ def an_offer(code: str, listing: Iterable[Mapping[str, Any]], **changes: Any) ->
     return document | changes
 
 
-def write(folder: Path, code: str, by_region: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
-    """Write the files of an offer as the site lays them out, with their index."""
-    regions = {
-        region: {"regionCode": region, "currentVersionUrl": f"/offers/v1.0/aws/{code}/{VERSION}/{region}/index.json"}
-        for region in by_region
+def an_index(code: str, regions: Iterable[str]) -> dict[str, Any]:
+    """Give the index of an offer's Regions."""
+    return {
+        "formatVersion": "v1.0",
+        "publicationDate": "2026-11-25T10:15:00Z",
+        "regions": {
+            region: {
+                "regionCode": region,
+                "currentVersionUrl": f"/offers/v1.0/aws/{code}/{VERSION}/{region}/index.json",
+            }
+            for region in regions
+        },
     }
-    (folder / code).mkdir(parents=True, exist_ok=True)
-    (folder / code / "region_index.json").write_text(json.dumps({"regions": regions}), encoding="utf-8")
-    for region, products in by_region.items():
-        (folder / code / region).mkdir(exist_ok=True)
-        text = json.dumps(an_offer(code, products))
-        (folder / code / region / "index.json").write_text(text, encoding="utf-8")

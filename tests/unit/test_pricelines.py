@@ -86,6 +86,7 @@ def test_another_form_is_no_fault(text: bytes) -> None:
         TEXT.replace(b'"sources"', b'"sauces"', 1),
         TEXT.replace(b"a test", b'"rows": [', 1),
         TEXT + b"x",
+        TEXT + b"\x0b",
         TEXT[:-3],
     ],
 )

@@ -24,7 +24,7 @@ _ROW = re.compile(
 )
 _ABOVE, _CHECKED, _MODEL, _RATES, _PLACE, _OFFER = range(6)
 _DAY = 10
-_END = re.compile(rb"\n\]\s*\}\s*")
+_END = re.compile(rb"\n\][ \t\r\n]*\}[ \t\r\n]*")
 
 
 def by_model(
