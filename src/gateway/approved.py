@@ -50,6 +50,7 @@ class ApprovedPrices:
         self._book: PriceBook | None = None
         self._etag: str | None = None
         self._asked = -float("inf")
+        self._asking = False
         self._lock = Lock()
 
     def rate_card(self, model: ModelRef, *, day: date, tier: str | None, total_input: int) -> RateCard | None:
@@ -61,9 +62,9 @@ class ApprovedPrices:
         """Begin to look for a newer book in the background, if it is time."""
         now = time.monotonic()
         with self._lock:
-            if now - self._asked < self._every:
+            if self._asking or now - self._asked < self._every:
                 return
-            self._asked = now
+            self._asked, self._asking = now, True
         Thread(target=self._look, name="approved-prices", daemon=True).start()
 
     def _look(self) -> None:
@@ -71,10 +72,12 @@ class ApprovedPrices:
             book = self._ask()
         except Exception as error:  # noqa: BLE001 - a thread of its own: nobody else would ever see it
             self._failed(APPROVED_PRICES_FAULT, error)
-            return
-        if book is not None:
-            # The packaged one is newer after a deployment that brought it.
-            self._book = book if book.version >= self._base.load().version else None
+        else:
+            if book is not None:
+                # The packaged one is newer after a deployment that brought it.
+                self._book = book if book.version >= self._base.load().version else None
+        finally:
+            self._asking = False
 
     def _ask(self) -> PriceBook | None:
         answer = self._fetch(self._etag)

@@ -68,7 +68,7 @@ def test_no_drift_is_measured_too(s3: S3Client, site: StubUpstream) -> None:
     site.replies_with(*served(offers()))
     summary, lines = run()
     assert metric(lines)["PriceDrift"] == 0
-    assert (summary["proposed"], summary["rates_agreed"]) == (None, 10)
+    assert (summary["proposed"], summary["rates_agreed"]) == (None, 11)
     assert s3.list_objects_v2(Bucket=APPROVED.bucket)["KeyCount"] == 0
 
 
