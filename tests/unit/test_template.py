@@ -2,7 +2,7 @@ import json
 import re
 
 import pytest
-from tests.unit.cloudformation import (
+from tests.cloudformation import (
     REPOSITORY,
     Template,
     actions,
@@ -22,7 +22,7 @@ from bedrock_meter.config import Settings
 @pytest.fixture(scope="module")
 def template() -> Template:
     """The template with long-form functions."""
-    return load("template.yaml")
+    return load(REPOSITORY / "template.yaml")
 
 
 def test_the_api_is_regional_and_traced(template: Template) -> None:
@@ -281,7 +281,7 @@ def test_every_parameter_is_shown_in_a_group(template: Template) -> None:
 
 def test_the_template_has_no_yaml_aliases() -> None:
     """CloudFormation does not read YAML anchors and aliases, although SAM and this test's loader do."""
-    assert not has_aliases("template.yaml")
+    assert not has_aliases(REPOSITORY / "template.yaml")
 
 
 def test_every_event_has_an_expectation() -> None:

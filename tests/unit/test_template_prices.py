@@ -4,7 +4,7 @@ import re
 from datetime import date
 
 import pytest
-from tests.unit.cloudformation import (
+from tests.cloudformation import (
     REPOSITORY,
     Template,
     actions,
@@ -28,13 +28,13 @@ NAME = "infra/prices.yaml"
 @pytest.fixture(scope="module")
 def nested() -> Template:
     """The nested template."""
-    return load(NAME)
+    return load(REPOSITORY / NAME)
 
 
 @pytest.fixture(scope="module")
 def parent() -> Template:
     """The main template."""
-    return load("template.yaml")
+    return load(REPOSITORY / "template.yaml")
 
 
 def test_it_is_off_unless_asked_for(parent: Template) -> None:
@@ -168,4 +168,4 @@ def test_its_parameters_are_described_and_bounded(nested: Template) -> None:
     for name, parameter in nested["Parameters"].items():
         assert len(parameter["Description"]) > len(name), name
         assert parameter.keys() & {"AllowedValues", "AllowedPattern", "MinValue"}, name
-    assert not has_aliases(NAME)
+    assert not has_aliases(REPOSITORY / NAME)

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 type Template = Mapping[str, Any]
 
@@ -33,16 +33,16 @@ def construct_function(loader: CloudFormationLoader, suffix: str, node: yaml.Nod
 CloudFormationLoader.add_multi_constructor("!", construct_function)
 
 
-def load(name: str) -> Template:
-    """Read a template of the repository."""
-    text = (REPOSITORY / name).read_text(encoding="utf-8")
+def load(path: Path) -> Template:
+    """Read a template with long-form functions."""
+    text = path.read_text(encoding="utf-8")
     loaded: Template = yaml.load(text, CloudFormationLoader)  # noqa: S506 - a SafeLoader of ours
     return loaded
 
 
-def has_aliases(name: str) -> bool:
+def has_aliases(path: Path) -> bool:
     """Tell whether a template has YAML anchors or aliases, which CloudFormation does not read."""
-    tokens = yaml.scan((REPOSITORY / name).read_text(encoding="utf-8"), CloudFormationLoader)
+    tokens = yaml.scan(path.read_text(encoding="utf-8"), CloudFormationLoader)
     return any(isinstance(token, yaml.AliasToken | yaml.AnchorToken) for token in tokens)
 
 
