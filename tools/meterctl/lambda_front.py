@@ -23,6 +23,8 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
+from meterctl.certificate import LocalCertificate
+
 STAGE = "prod"
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 """Lambda's limit on the payload of a synchronous invocation, in either direction; base64 counts as it stands.
@@ -147,15 +149,18 @@ class LambdaFront:
         handler: The handler. What it raises becomes 502.
         port: The port; 0 takes a free one.
         timeout: The timeout of the function, in seconds.
+        certificate: What to serve https with; None serves http.
 
     Attributes:
         url: The invoke URL of the API, stage included; valid inside the ``with`` block.
     """
 
-    def __init__(self, handler: Handler, port: int = 0, *, timeout: float = 60.0) -> None:
-        self._server = _Server(("127.0.0.1", port), handler, timeout)
+    def __init__(
+        self, handler: Handler, port: int = 0, *, timeout: float = 60.0, certificate: LocalCertificate | None = None
+    ) -> None:
+        self._server = _Server(("127.0.0.1", port), handler, timeout, certificate)
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="lambda-front", daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/{STAGE}"
+        self.url = f"{self._server.scheme}://127.0.0.1:{self._server.server_port}/{STAGE}"
 
     def __enter__(self) -> Self:
         """Start to serve."""
@@ -177,8 +182,17 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
     daemon_threads = False
 
-    def __init__(self, address: tuple[str, int], handler: Handler, timeout: float) -> None:
+    def __init__(
+        self, address: tuple[str, int], handler: Handler, timeout: float, certificate: LocalCertificate | None
+    ) -> None:
         super().__init__(address, _Connection)
+        self.scheme = "http" if certificate is None else "https"
+        if certificate is not None:
+            # The handshake belongs to the thread of the connection: in the one that accepts, a silent caller would
+            # keep all others out.
+            self.socket = certificate.server_context().wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.handler = handler
         self.function_timeout = timeout
         self._callers: set[socket.socket] = set()
@@ -233,7 +247,7 @@ class _Connection(BaseHTTPRequestHandler):
         added = (
             ("X-Forwarded-For", str(self.client_address[0])),
             ("X-Forwarded-Port", str(self.server.server_port)),
-            ("X-Forwarded-Proto", "http"),
+            ("X-Forwarded-Proto", self.server.scheme),
         )
         event = to_event(self.command, self.path, (*self.headers.items(), *added), body, request_id=request_id)
         if len(event["body"] or "") > MAX_PAYLOAD_BYTES:

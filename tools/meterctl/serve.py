@@ -13,6 +13,7 @@ from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import Settings, check_use_case
 from gateway.app import build
 from meterctl.asgi import GatewayAsgi
+from meterctl.certificate import LocalCertificate
 from meterctl.server import LocalServer, wait_for_signal
 
 
@@ -20,8 +21,11 @@ from meterctl.server import LocalServer, wait_for_signal
 @click.option("--port", default=8400, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
 @click.option("--upstream", metavar="URL", help="Where calls go; Bedrock in AWS_REGION when it is left out.")
 @click.option("--use-case", required=True, metavar="NAME", help="What the calls are for.")
+@click.option(
+    "--tls", is_flag=True, help="Serve https with a certificate of its own; boto3 sends keys over https only."
+)
 @click.option("--emf", default="-", show_default=True, metavar="FILE", help="Append EMF lines to FILE; - is stdout.")
-def serve(port: int, upstream: str | None, use_case: str, emf: str) -> None:
+def serve(port: int, upstream: str | None, use_case: str, tls: bool, emf: str) -> None:
     """Run the gateway locally. It listens on 127.0.0.1 only, and takes every caller that reaches it.
 
     Other settings come from the same BEDROCK_METER_… variables as in Lambda, credentials from the usual AWS chain.
@@ -29,11 +33,17 @@ def serve(port: int, upstream: str | None, use_case: str, emf: str) -> None:
     check_use_case(use_case, setting="--use-case")
     settings = Settings.from_env({**os.environ, **({"BEDROCK_METER_UPSTREAM_URL": upstream} if upstream else {})})
     settings = replace(settings, use_case=use_case, use_cases=settings.use_cases | {use_case})
-    with _lines(emf) as lines:
+    with _lines(emf) as lines, LocalCertificate() if tls else nullcontext() as certificate:
         gateway = build(settings, environ=os.environ, sink=StreamSink.for_settings(settings, lines))
-        with closing(gateway), GatewayAsgi(gateway) as app, LocalServer(app, port=port) as server:
+        with (
+            closing(gateway),
+            GatewayAsgi(gateway) as app,
+            LocalServer(app, port=port, certificate=certificate) as server,
+        ):
             click.echo(f"bedrock-meter gateway on {server.url}, forwarding to {settings.endpoint}", err=True)
             click.echo(f"export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={server.url}", err=True)
+            if certificate is not None:
+                click.echo(f"export AWS_CA_BUNDLE={certificate.authority}", err=True)
             wait_for_signal()
 
 

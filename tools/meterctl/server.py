@@ -12,6 +12,8 @@ from typing import Any, Self
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+from meterctl.certificate import ALPN, LocalCertificate
+
 _STOP_SECONDS = 10.0
 _GRACE_SECONDS = 1.0
 """How long answers that are under way may take when the server stops; then it hangs up on their callers."""
@@ -23,15 +25,18 @@ class LocalServer:
     Args:
         app: The ASGI app.
         port: The port on 127.0.0.1; 0 takes a free one.
+        certificate: What to serve https with; None serves http.
 
     Attributes:
         url: Where it listens, such as ``http://127.0.0.1:8400``.
     """
 
-    def __init__(self, app: Any, *, port: int = 0) -> None:
+    def __init__(self, app: Any, *, port: int = 0, certificate: LocalCertificate | None = None) -> None:
         self._app = app
+        self._certificate = certificate
         self._socket = socket.create_server(("127.0.0.1", port))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        scheme = "http" if certificate is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self._run, name="local-server", daemon=True)
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -52,6 +57,9 @@ class LocalServer:
         config = Config()
         # hypercorn owns the socket from here on, and closes it.
         config.bind = [f"fd://{self._socket.detach()}"]
+        if self._certificate is not None:
+            config.certfile = config.keyfile = str(self._certificate.chain)
+            config.alpn_protocols = [ALPN]
         config.errorlog = logging.getLogger("meterctl.server")
         config.graceful_timeout = _GRACE_SECONDS
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:

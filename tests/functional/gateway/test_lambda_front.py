@@ -3,6 +3,8 @@
 import base64
 import http.client
 import json
+import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.functional.gateway.door import send
 
+from meterctl.certificate import LocalCertificate
 from meterctl.lambda_front import MAX_PAYLOAD_BYTES, InvocationContext, LambdaFront, from_result, to_event
 
 OK = {"statusCode": 200, "headers": {"Content-Type": "text/plain"}, "body": "ok", "isBase64Encoded": False}
@@ -178,3 +181,17 @@ def test_a_chunked_request_is_refused() -> None:
         answer = send(front.url, "POST", "/x", b"2\r\n{}\r\n0\r\n\r\n", {"Transfer-Encoding": "chunked"})
 
     assert answer.status == 411
+
+
+def test_a_silent_caller_over_tls_keeps_nobody_out() -> None:
+    """With a certificate the front serves https; a caller that never begins its handshake blocks no other."""
+    with LocalCertificate() as certificate, LambdaFront(lambda *_: OK, certificate=certificate) as front:
+        address = urlsplit(front.url)
+        assert address.scheme == "https"
+        with socket.create_connection((address.hostname, address.port)):
+            context = ssl.create_default_context(cafile=certificate.authority)
+            caller = http.client.HTTPSConnection(f"{address.hostname}:{address.port}", context=context)
+            caller.request("GET", "/prod/healthz")
+            answer = caller.getresponse()
+            assert (answer.status, answer.read()) == (200, b"ok")
+            caller.close()

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,12 +44,18 @@ def serving(*arguments: str, **environment: str) -> Iterator[tuple[str, subproce
         try:
             assert process.stderr is not None
             process.stderr.readline()
-            export = process.stderr.readline()
-            assert export.startswith("export AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://127.0.0.1:")
-            yield export.strip().partition("=")[2], process
+            yield exported(process, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"), process
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(10)
+
+
+def exported(process: subprocess.Popen[str], variable: str) -> str:
+    """Give the value of the line to paste that comes next."""
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert line.startswith(f"export {variable}=")
+    return line.strip().partition("=")[2]
 
 
 @contextmanager
@@ -189,3 +196,30 @@ def test_http2_is_refused_aloud(simulator: Simulator) -> None:
     assert dict(answer.headers)[b":status"] == b"505"
     body = b"".join(event.data for event in events if isinstance(event, DataReceived))
     assert "NodeHttpHandler" in json.loads(body)["message"]
+
+
+def test_keys_travel_over_tls(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ``--tls`` and the two lines that it prints, boto3 sends a gateway key, which it does over https only."""
+    with serving("--upstream", simulator.url, "--use-case", "chatbot", "--emf", "-", "--tls") as (url, process):
+        bundle = exported(process, "AWS_CA_BUNDLE")
+        assert url.startswith("https://127.0.0.1:")
+        monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
+        monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "any-key")
+        sent: list[bytes] = []
+        with closing(boto3.client("bedrock-runtime", region_name="us-east-1", endpoint_url=url)) as bedrock:
+            bedrock.meta.events.register(
+                "before-send.bedrock-runtime", lambda request, **_: sent.append(request.headers["authorization"])
+            )
+            assert ask(bedrock, "over TLS") > 0
+        assert sent == [b"Bearer any-key"]
+    assert not Path(bundle).exists()
+
+
+def test_only_http_1_is_offered(simulator: Simulator) -> None:
+    """A client that would rather speak HTTP/2 is told by ALPN to speak HTTP/1.1."""
+    with serving("--upstream", simulator.url, "--use-case", "chatbot", "--tls") as (url, process):
+        context = ssl.create_default_context(cafile=exported(process, "AWS_CA_BUNDLE"))
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        address = ("127.0.0.1", urlsplit(url).port or 0)
+        with socket.create_connection(address) as plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as tls:
+            assert tls.selected_alpn_protocol() == "http/1.1"
