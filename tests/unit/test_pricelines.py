@@ -43,7 +43,7 @@ def outcome(reader: Callable[[bytes], tuple[str, Mapping[str, Any]]], text: byte
 
 def is_quick(text: bytes) -> bool:
     """Tell whether a book is checked line by line."""
-    return pricelines.by_model(text, lambda day: day.startswith("2026-")) is not None
+    return pricelines.head(text, lambda day: day.startswith("2026-")) is not None
 
 
 def test_the_generators_form_is_checked_by_lines() -> None:

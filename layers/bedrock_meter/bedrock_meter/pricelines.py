@@ -1,35 +1,37 @@
-"""A price book as its generator writes it, one canonical row on each line, checked whole by one pattern.
+"""A price book as its generator writes it, one canonical row on each line, checked whole without reading it.
 
-That takes a fraction of the time of reading it as JSON, and a gateway takes a new book up beside calls. What is not
-written exactly so is not wrong for that: it is left to `pricerows`, which reads every JSON and names the row that is
-wrong.
+One pattern finds the shape of every row, and what comes up again and again (models, days, places, rates) is checked
+once. That takes a fraction of the time of reading it as JSON, and a gateway takes a new book up beside calls. What is
+not written exactly so is not wrong for that: it is left to `pricerows`, which reads every JSON and names the row that
+is wrong.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from json import loads
 from typing import Any
 
 START = b'"rows": ['
 
-_RATE = rb'"[a-z][a-z0-9_]{0,63}":"[0-9]{1,9}(?:\.[0-9]{1,18})?"'
-# The fewer groups, the faster: what makes a row's key is above, model, place and offer.
+# Possessive and without counted repeats, which makes it three times as fast; lengths are left to the patterns below.
 _ROW = re.compile(
-    rb'^\{"above":(?P<above>0|[1-9][0-9]{0,15}),"checked":"(?P<checked>[0-9-]{10})",'
-    rb'"model":"(?P<model>[a-z0-9][A-Za-z0-9._:-]{0,255})","rates":\{(?P<rates>' + _RATE + rb"(?:," + _RATE + rb")*)\},"
-    rb'"region":"(?P<place>(?:\*|[a-z]{2,3}(?:-[a-z]+)+-[0-9]{1,2})","scope":"(?:geo|global|in-region))",'
-    rb'"source":"[ !#-\[\]-~]+",'
-    rb'"tier":"(?P<offer>(?:batch|default|flex|latency|priority)","valid_from":"[0-9-]{10})"\},?$',
+    rb'^\{"above":(0|[1-9][0-9]*+),"checked":"([0-9-]++)","model":"([A-Za-z0-9._:-]++)","rates":\{([^}\n]++)\},'
+    rb'"region":"([a-z0-9*-]++)","scope":"((?:geo|global|in-region)","source":"[^"\\\x00-\x1f\x7f-\xff]++",'
+    rb'"tier":"(?:batch|default|flex|latency|priority)","valid_from":"[0-9-]++)"\},?+$',
     re.MULTILINE,
 )
-_ABOVE, _CHECKED, _MODEL, _RATES, _PLACE, _OFFER = range(6)
+_RATE = rb'"[a-z][a-z0-9_]{0,63}+":"[0-9]{1,9}+(?:\.[0-9]{1,18}+)?+"'
+_ABOVE = re.compile(rb"[0-9]{1,16}")
+_MODEL = re.compile(rb"[a-z0-9][A-Za-z0-9._:-]{0,255}")
+_RATES = re.compile(_RATE + rb"(?:," + _RATE + rb")*+")
+_REGION = re.compile(rb"\*|[a-z]{2,3}(?:-[a-z]+)+-[0-9]{1,2}")
 _DAY = 10
+"""How long a day is."""
+_SOURCE = re.compile(rb'"source":"[^"]*"')
 _END = re.compile(rb"\n\][ \t\r\n]*\}[ \t\r\n]*")
 
 
-def by_model(
-    text: bytes, is_day: Callable[[str], bool]
-) -> tuple[Mapping[str, Any], Mapping[str, list[bytes]], bytes] | None:
+def head(text: bytes, is_day: Callable[[str], bool]) -> tuple[dict[str, Any], bytes] | None:
     """Check a book's rows without reading them.
 
     Args:
@@ -37,41 +39,39 @@ def by_model(
         is_day: Tells whether a text is a day.
 
     Returns:
-        The head of the document with some row, the lines of each model, and what the checksum is over; None when the
-        book is written in another way, or anything is wrong with a row.
+        The head of the document with some row, and what the checksum is over; None when the book is written in another
+        way, or anything is wrong with a row.
     """
     start, end = text.find(START) + len(START), text.rfind(b"\n]")
-    if start < len(START) or end <= start or not _END.fullmatch(text, end):
-        return None
-    if text[start : start + 1] != b"\n":
+    if start < len(START) or text[start : start + 1] != b"\n" or not _END.fullmatch(text, end if end > start else 0):
         return None
     body = text[start + 1 : end]
-    lines, found = body.split(b"\n"), _ROW.findall(body)
-    if len(found) != len(lines) or not _is_list(body, len(lines)) or not _is_good(found, is_day):
+    rows = _ROW.findall(body)
+    lines = body.count(b"\n") + 1
+    # As many rows as lines, with a comma between every two and none after the last.
+    if len(rows) != lines or body.count(b"},\n{") != lines - 1 or not body.endswith(b"}") or not _good(rows, is_day):
         return None
     try:
-        head = loads(text[:start] + b"0]}")
+        document: dict[str, Any] = loads(text[:start] + b"0]}")
     except ValueError:
         return None
-    models: dict[bytes, list[bytes]] = {}
-    for line, row in zip(lines, found, strict=True):
-        models.setdefault(row[_MODEL], []).append(line)
-    listed = {model.decode(): of_model for model, of_model in models.items()}
-    return head, listed, b"[" + body.replace(b"\n", b"") + b"]"
+    return document, b"[" + body.replace(b"\n", b"") + b"]"
 
 
-def _is_list(body: bytes, rows: int) -> bool:
-    """Tell whether there is a comma between every two rows, and none after the last."""
-    return body.count(b"},\n{") == rows - 1 and body.endswith(b"}")
-
-
-def _is_good(found: Sequence[tuple[bytes, ...]], is_day: Callable[[str], bool]) -> bool:
-    """Tell whether what the pattern cannot say of rows is right too."""
-    days = {row[_CHECKED] for row in found} | {row[_OFFER][-_DAY:] for row in found}
-    keys = {(row[_MODEL], row[_PLACE], row[_OFFER], row[_ABOVE]) for row in found}
-    rates = {row[_RATES] for row in found}
+def _good(rows: Sequence[tuple[bytes, ...]], is_day: Callable[[str], bool]) -> bool:
+    """Tell whether what the shape leaves open is right, and every row has a key of its own."""
+    above, checked, models, rates, regions, rest = map(set, zip(*rows, strict=True))
+    # Scope, source, tier and first day in one piece: of their key the source is no part.
+    offers = {each: _SOURCE.sub(b"", each) for each in rest}
+    keys = {(row[2], row[4], offers[row[5]], row[0]) for row in rows}
+    days = {each.rpartition(b'"')[2] for each in rest} | checked
     return (
-        len(keys) == len(found)
-        and all(is_day(day.decode()) for day in days)
+        len(keys) == len(rows)
+        and all(map(_ABOVE.fullmatch, above))
+        and all(map(_MODEL.fullmatch, models))
+        and all(map(_RATES.fullmatch, rates))
+        # A cache rate needs the input's.
         and all(b'"input":' in each or b'"cache_' not in each for each in rates)
+        and all(map(_REGION.fullmatch, regions))
+        and all(len(day) == _DAY and is_day(day.decode()) for day in days)
     )

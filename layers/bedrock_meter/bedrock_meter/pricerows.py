@@ -17,9 +17,9 @@ from json import JSONEncoder, loads
 from operator import itemgetter
 from typing import Any
 
+from bedrock_meter import pricelines
 from bedrock_meter.domain import Scope
 from bedrock_meter.errors import PriceBookError
-from bedrock_meter.pricelines import by_model
 
 SCHEMA = 1
 ANYWHERE = "*"
@@ -39,7 +39,7 @@ _SCOPES = frozenset(scope.value for scope in Scope)
 
 _MODEL = re.compile(r"[a-z0-9][A-Za-z0-9._:-]{0,255}")
 _REGION = re.compile(r"\*|[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}")
-_MODEL_ON_LINE = re.compile(rb'"model": ?"([!#-~]+)"')
+_MODEL_ON_LINE = re.compile(rb'^\{.*"model": ?"([!#-~]+)"', re.MULTILINE)
 _VERSION_ON_LINE = re.compile(rb'^"version": ?"([!#-~]+)"', re.MULTILINE)
 _RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,18})?")
 _RATE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -61,12 +61,12 @@ def read_rows(text: str | bytes) -> tuple[str, Rows]:
         PriceBookError: Anything is wrong with it; the error names the row.
     """
     written = text.encode() if isinstance(text, str) else text
-    quick = by_model(written, _is_day)
+    quick = pricelines.head(written, _is_day)
     if quick is not None:
-        head, lines, summed = quick
-        _check_head(head)
-        if _sum(summed) == head["sha256"]:
-            return head["version"], LineRows(lines)
+        document, summed = quick
+        _check_head(document)
+        if _sum(summed) == document["sha256"]:
+            return document["version"], LineRows(written)
     return _read_slowly(written)
 
 
@@ -90,37 +90,47 @@ def _read_slowly(written: bytes) -> tuple[str, Rows]:
 
 
 class LineRows(Mapping[str, Sequence[Mapping[str, Any]]]):
-    """Rows of a book by model, on lines of their own; each is read when its model is asked for.
+    """Rows of a book by model, each on a line of its own; those of a model are looked for when it is asked for.
 
     Reading all of them takes several times as long as starting the rest of the library does, and a process calls a
     few models.
 
     Args:
-        lines: The lines of each model.
+        text: The book.
 
     Raises:
         PriceBookError: From ``[model]``: a row of it is wrong; the error names the row.
     """
 
-    def __init__(self, lines: Mapping[str, Sequence[bytes]]) -> None:
-        self._lines = lines
+    def __init__(self, text: bytes) -> None:
+        self._text = text
 
     def __getitem__(self, model: str) -> Sequence[Mapping[str, Any]]:
         """Read and check the rows of a model."""
+        lines = [line for line in self._lines(model) if line.startswith(b"{")]
+        if not lines:
+            raise KeyError(model)
         try:
-            rows = [loads(line.rstrip(b",")) for line in self._lines[model]]
+            rows = [loads(line.rstrip(b",\r")) for line in lines]
         except ValueError:
             raise PriceBookError("a row is no JSON", row=model) from None
         _Rows().check(rows)
         return rows
 
+    def _lines(self, model: str) -> Iterator[bytes]:
+        # Within a text of JSON the quotes would have a backslash before them, so that only the field itself is found.
+        named = re.compile(rb'"model": ?"' + re.escape(model.encode()) + rb'"')
+        for found in named.finditer(self._text):
+            end = self._text.find(b"\n", found.end())
+            yield self._text[self._text.rfind(b"\n", 0, found.start()) + 1 : end if end >= 0 else None]
+
     def __iter__(self) -> Iterator[str]:
         """Go through the models."""
-        return iter(self._lines)
+        return iter(dict.fromkeys(name.decode() for name in _MODEL_ON_LINE.findall(self._text)))
 
     def __len__(self) -> int:
         """Count the models."""
-        return len(self._lines)
+        return len(list(iter(self)))
 
 
 def packaged_rows(text: bytes) -> tuple[str, Rows]:
@@ -130,11 +140,7 @@ def packaged_rows(text: bytes) -> tuple[str, Rows]:
         Its version, empty when it has none, and its rows.
     """
     version = _VERSION_ON_LINE.search(text)
-    lines: dict[str, list[bytes]] = {}
-    for line in text.splitlines():
-        if line.startswith(b"{") and (named := _MODEL_ON_LINE.search(line)) is not None:
-            lines.setdefault(named[1].decode(), []).append(line)
-    return "" if version is None else version[1].decode(), LineRows(lines)
+    return "" if version is None else version[1].decode(), LineRows(text)
 
 
 def _check_head(document: Mapping[str, Any]) -> None:

@@ -26,6 +26,8 @@ _ZERO = Decimal(0)
 _OTHER_PARTITIONS = ("us-gov-", "us-iso", "cn-")
 """Beginnings of Regions outside the commercial partition; they have prices of their own or none."""
 _PER_MILLION = -6
+_MAX_MODELS = 1024
+"""Of so many models the cards are kept; Bedrock has a few hundred."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,13 +186,11 @@ class PriceBook:
     def _cards(self, model: str) -> _Cards:
         cards = self._models.get(model)
         if cards is None:
-            if model not in self._rows:
-                return _NO_CARDS
-            cards = self._models[model] = _in_order([_card(row) for row in self._rows[model]])
+            cards = _in_order([_card(row) for row in self._rows.get(model, ())])
+            # Also that there are none, for an unknown model is asked for as often; but callers make ids up.
+            if len(self._models) < _MAX_MODELS:
+                self._models[model] = cards
         return cards
-
-
-_NO_CARDS = _Cards(MappingProxyType({}), MappingProxyType({}))
 
 
 def _in_order(cards: Sequence[RateCard]) -> _Cards:
