@@ -3,13 +3,28 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
 from pricewatch import drift, mapping, names, offers
 from pricewatch.book import verify
 from pricewatch.drift import Drift
 from pricewatch.errors import PriceDataError
 from pricewatch.mapping import Listed
-from pricewatch.sources import Source
+
+
+class Source(Protocol):
+    """Gives offer files."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it gives every Region of every offer."""
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        """Give each file with its name.
+
+        Raises:
+            PriceDataError: A file cannot be had, or is too large.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

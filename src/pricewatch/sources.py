@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -28,21 +28,6 @@ _OK = 200
 _PIECE = 1 << 16
 _RETRIES = Retry(total=4, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
 _TIMEOUT = Timeout(connect=5.0, read=30.0)
-
-
-class Source(Protocol):
-    """Gives offer files."""
-
-    @property
-    def whole(self) -> bool:
-        """Whether it gives every Region of every offer."""
-
-    def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        """Give each file with its name.
-
-        Raises:
-            PriceDataError: A file cannot be had, or is too large.
-        """
 
 
 class Site:

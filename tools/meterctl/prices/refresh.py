@@ -13,11 +13,11 @@ from bedrock_meter.pricing import PriceBook
 from meterctl.prices.options import Day, console, today
 from pricewatch import book
 from pricewatch.book import Key, text
-from pricewatch.compare import Comparison, compare
+from pricewatch.compare import Comparison, Source, compare
 from pricewatch.drift import Change
 from pricewatch.mapping import Listed
 from pricewatch.offers import Skipped
-from pricewatch.sources import SITE, Folder, Site, Source
+from pricewatch.sources import SITE, Folder, Site
 
 EXAMPLES = 5
 _HUNDRED = Decimal(100)
