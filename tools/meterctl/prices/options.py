@@ -1,9 +1,21 @@
-"""What the commands of prices share: a day as an option, and where tables go."""
+"""What the commands of prices share: a day and a book as options, and where tables go."""
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import click
 from rich.console import Console
+
+from pricewatch import book
+
+book_option = click.option(
+    "--book",
+    "book_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=book.PATH,
+    help="Another price book.",
+)
+"""Which price book, by its file."""
 
 
 class Day(click.ParamType[date]):

@@ -10,8 +10,7 @@ import click
 from rich.table import Table
 
 from bedrock_meter.pricing import PriceBook
-from meterctl.prices.options import Day, console, today
-from pricewatch import book
+from meterctl.prices.options import Day, book_option, console, today
 from pricewatch.book import Key, text
 from pricewatch.compare import Comparison, Source, compare
 from pricewatch.drift import Change
@@ -31,13 +30,7 @@ _HUNDRED = Decimal(100)
     help="Read downloaded offer files in place of AWS's site.",
 )
 @click.option("--site", default=SITE, show_default=True, help="The site of the Price List.")
-@click.option(
-    "--book",
-    "book_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=book.PATH,
-    help="Another price book.",
-)
+@book_option
 @click.option("--day", type=Day(), default=today, help="The day from which changed prices hold; today when left out.")
 @click.option("--write/--dry-run", default=False, help="Append the rows to the book; a dry run when left out.")
 @click.option("--all", "everything", is_flag=True, help="List every product and row, not a few of each kind.")
