@@ -13,21 +13,21 @@ from typing import Any
 
 START = b'"rows": ['
 
-# Possessive and without counted repeats, which makes it three times as fast; lengths are left to the patterns below.
-_ROW = re.compile(
-    rb'^\{"above":(0|[1-9][0-9]*+),"checked":"([0-9-]++)","model":"([A-Za-z0-9._:-]++)","rates":\{([^}\n]++)\},'
-    rb'"region":"([a-z0-9*-]++)","scope":"((?:geo|global|in-region)","source":"[^"\\\x00-\x1f\x7f-\xff]++",'
-    rb'"tier":"(?:batch|default|flex|latency|priority)","valid_from":"[0-9-]++)"\},?+$',
-    re.MULTILINE,
+# Three pieces of a line, each of which comes up again and again. Possessive, which is a third of the time.
+_ROW = re.compile(rb'^\{("above":[^{}\n]++)\{([^{}\n]++)\},("region":[^{}\n]++)\},?+$', re.MULTILINE)
+
+_DAY = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_MODEL = re.compile(
+    rb'"above":(0|[1-9][0-9]{0,15}),"checked":"(?P<day>'
+    + _DAY
+    + rb')","model":"([a-z0-9][A-Za-z0-9._:-]{0,255})","rates":'
 )
 _RATE = rb'"[a-z][a-z0-9_]{0,63}+":"[0-9]{1,9}+(?:\.[0-9]{1,18}+)?+"'
-_ABOVE = re.compile(rb"[0-9]{1,16}")
-_MODEL = re.compile(rb"[a-z0-9][A-Za-z0-9._:-]{0,255}")
 _RATES = re.compile(_RATE + rb"(?:," + _RATE + rb")*+")
-_REGION = re.compile(rb"\*|[a-z]{2,3}(?:-[a-z]+)+-[0-9]{1,2}")
-_DAY = 10
-"""How long a day is."""
-_SOURCE = re.compile(rb'"source":"[^"]*"')
+_OFFER = re.compile(
+    rb'"region":"(\*|[a-z]{2,3}(?:-[a-z]+)+-[0-9]{1,2})","scope":"(geo|global|in-region)","source":"[ !#-\[\]-~]+",'
+    rb'"tier":"(batch|default|flex|latency|priority)","valid_from":"(?P<day>' + _DAY + rb')"'
+)
 _END = re.compile(rb"\n\][ \t\r\n]*\}[ \t\r\n]*")
 
 
@@ -58,20 +58,22 @@ def head(text: bytes, is_day: Callable[[str], bool]) -> tuple[dict[str, Any], by
     return document, b"[" + body.replace(b"\n", b"") + b"]"
 
 
-def _good(rows: Sequence[tuple[bytes, ...]], is_day: Callable[[str], bool]) -> bool:
-    """Tell whether what the shape leaves open is right, and every row has a key of its own."""
-    above, checked, models, rates, regions, rest = map(set, zip(*rows, strict=True))
-    # Scope, source, tier and first day in one piece: of their key the source is no part.
-    offers = {each: _SOURCE.sub(b"", each) for each in rest}
-    keys = {(row[2], row[4], offers[row[5]], row[0]) for row in rows}
-    days = {each.rpartition(b'"')[2] for each in rest} | checked
+def _good(rows: Sequence[tuple[bytes, bytes, bytes]], is_day: Callable[[str], bool]) -> bool:
+    """Tell whether every piece is right, and every row has a key of its own."""
+    models = {each: _MODEL.fullmatch(each) for each in {row[0] for row in rows}}
+    rates = {row[1] for row in rows}
+    offers = {each: _OFFER.fullmatch(each) for each in {row[2] for row in rows}}
+    found = [each for each in (*models.values(), *offers.values()) if each is not None]
+    if len(found) < len(models) + len(offers) or not all(
+        is_day(day) for day in {each["day"].decode() for each in found}
+    ):
+        return False
+    # Of a key, neither the day of the check nor the source is a part.
+    what = {each.string: each.group(1, 3) for each in found if each.re is _MODEL}
+    where = {each.string: each.groups() for each in found if each.re is _OFFER}
     return (
-        len(keys) == len(rows)
-        and all(map(_ABOVE.fullmatch, above))
-        and all(map(_MODEL.fullmatch, models))
+        len({(what[row[0]], where[row[2]]) for row in rows}) == len(rows)
         and all(map(_RATES.fullmatch, rates))
         # A cache rate needs the input's.
         and all(b'"input":' in each or b'"cache_' not in each for each in rates)
-        and all(map(_REGION.fullmatch, regions))
-        and all(len(day) == _DAY and is_day(day.decode()) for day in days)
     )

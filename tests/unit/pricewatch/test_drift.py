@@ -203,7 +203,8 @@ def test_the_packaged_book_written_as_a_list_agrees_with_itself() -> None:
     assert all(not change.before for change in drift.changes)
 
 
-places = st.sampled_from(["us-east-1", "us-west-2", "eu-west-1", "us-gov-west-1"])
+PLACES = ("us-east-1", "us-west-2", "eu-west-1", "us-gov-west-1")
+places = st.sampled_from(PLACES)
 factors = st.sampled_from([Decimal(1), Decimal("0.5"), Decimal("1.1"), Decimal(3)])
 lists = st.lists(
     st.tuples(st.integers(0, 60), places, factors), min_size=1, max_size=12, unique_by=lambda each: each[:2]
@@ -218,7 +219,7 @@ def test_a_refreshed_book_agrees_and_changes_no_past_price(
     said: list[tuple[int, str, Decimal]], *, whole: bool, day: date, size: int
 ) -> None:
     """Rows are only appended, old calls keep their row, and a second comparison finds nothing more."""
-    claude = [row for row in packaged() if row["model"].startswith(("anthropic.claude-sonnet", "amazon.nova-pro"))]
+    claude = [row for row in packaged() if row["model"] in {CLAUDE, NOVA} and row["region"] in {"*", *PLACES}]
     products = [
         each for place, region, factor in said for each in as_listed(claude[place % len(claude)], region, factor)
     ]
@@ -231,14 +232,15 @@ def test_a_refreshed_book_agrees_and_changes_no_past_price(
     again = found(rows, products, whole=whole)
     assert (again.changes, again.carried) == ([], [])
 
-    def card(text: str, row: Row, region: str) -> RateCard | None:
+    def card(prices_of: PriceBook, row: Row, region: str) -> RateCard | None:
         prefix = {"in-region": "", "geo": "us.", "global": "global."}[row["scope"]]
         model = parse(prefix + row["model"], region)
-        return PriceBook.from_json(text).rate_card(model, day=day, tier=row["tier"], total_input=size)
+        return prices_of.rate_card(model, day=day, tier=row["tier"], total_input=size)
 
+    old, new = PriceBook.from_json(before), PriceBook.from_json(after)
     for place, region, _ in said:
         row = claude[place % len(claude)]
-        assert card(after, row, region) == card(before, row, region)
+        assert card(new, row, region) == card(old, row, region)
 
 
 @pytest.mark.parametrize(
