@@ -7,7 +7,7 @@ is wrong.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from json import loads
 from typing import Any
 
@@ -28,10 +28,11 @@ _OFFER = re.compile(
     rb'"region":"(\*|[a-z]{2,3}(?:-[a-z]+)+-[0-9]{1,2})","scope":"(geo|global|in-region)","source":"[ !#-\[\]-~]+",'
     rb'"tier":"(batch|default|flex|latency|priority)","valid_from":"(?P<day>' + _DAY + rb')"'
 )
+_PIECE = 1 << 15
 _END = re.compile(rb"\n\][ \t\r\n]*\}[ \t\r\n]*")
 
 
-def head(text: bytes, is_day: Callable[[str], bool]) -> tuple[dict[str, Any], bytes] | None:
+def head(text: bytes, is_day: Callable[[str], bool]) -> tuple[dict[str, Any], Iterator[bytes]] | None:
     """Check a book's rows without reading them.
 
     Args:
@@ -39,23 +40,32 @@ def head(text: bytes, is_day: Callable[[str], bool]) -> tuple[dict[str, Any], by
         is_day: Tells whether a text is a day.
 
     Returns:
-        The head of the document with some row, and what the checksum is over; None when the book is written in another
-        way, or anything is wrong with a row.
+        The head of the document with some row, and what the checksum is over, in pieces; None when the book is written
+        in another way, or anything is wrong with a row.
     """
-    start, end = text.find(START) + len(START), text.rfind(b"\n]")
-    if start < len(START) or text[start : start + 1] != b"\n" or not _END.fullmatch(text, end if end > start else 0):
+    start, end = text.find(START) + len(START) + 1, text.rfind(b"\n]")
+    if start <= len(START) or end <= start or text[start - 1 : start] != b"\n" or not _END.fullmatch(text, end):
         return None
-    body = text[start + 1 : end]
-    rows = _ROW.findall(body)
-    lines = body.count(b"\n") + 1
+    # Positions and not slices, here and below: a copy of the text costs as much as finding its rows.
+    rows = _ROW.findall(text, start, end)
+    between = text.count(b"\n", start, end)
     # As many rows as lines, with a comma between every two and none after the last.
-    if len(rows) != lines or body.count(b"},\n{") != lines - 1 or not body.endswith(b"}") or not _good(rows, is_day):
+    if len(rows) != between + 1 or text.count(b"},\n{", start, end) != between or not text.startswith(b"}", end - 1):
+        return None
+    if not _good(rows, is_day):
         return None
     try:
-        document: dict[str, Any] = loads(text[:start] + b"0]}")
+        document: dict[str, Any] = loads(text[: start - 1] + b"0]}")
     except ValueError:
         return None
-    return document, b"[" + body.replace(b"\n", b"") + b"]"
+    return document, _without_line_ends(text, start, end)
+
+
+def _without_line_ends(text: bytes, start: int, end: int) -> Iterator[bytes]:
+    yield b"["
+    for place in range(start, end, _PIECE):
+        yield text[place : min(place + _PIECE, end)].replace(b"\n", b"")
+    yield b"]"
 
 
 def _good(rows: Sequence[tuple[bytes, bytes, bytes]], is_day: Callable[[str], bool]) -> bool:

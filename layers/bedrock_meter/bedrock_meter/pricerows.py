@@ -11,7 +11,7 @@
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from json import JSONEncoder, loads
 from operator import itemgetter
@@ -81,7 +81,7 @@ def _read_slowly(written: bytes) -> tuple[str, Rows]:
     _check_head(document)
     rows: list[Mapping[str, Any]] = document["rows"]
     _Rows().check(rows)
-    if _sum(_canonical(rows).encode()) != document["sha256"]:
+    if _sum([_canonical(rows).encode()]) != document["sha256"]:
         raise PriceBookError("the checksum in sha256 is not that of the rows")
     by_model: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -161,11 +161,14 @@ def _check_head(document: Mapping[str, Any]) -> None:
         raise PriceBookError("its rows have to be a list that is not empty")
 
 
-def _sum(canonical: bytes) -> str:
+def _sum(pieces: Iterable[bytes]) -> str:
     """Give the checksum of canonical rows: keys sorted, no blanks, one list."""
     from hashlib import sha256  # noqa: PLC0415 - its import takes longer than that of all of this library's prices
 
-    return sha256(canonical).hexdigest()
+    total = sha256()
+    for piece in pieces:
+        total.update(piece)
+    return total.hexdigest()
 
 
 class _Rows:
