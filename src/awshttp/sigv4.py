@@ -19,6 +19,8 @@ from awshttp.credentials import Credentials
 _ALGORITHM = "AWS4-HMAC-SHA256"
 # Proxies between here and AWS may change these, so a signature over them would not last.
 _UNSIGNED = frozenset({"user-agent", "content-length", "expect", "transfer-encoding", "x-amzn-trace-id"})
+_S3 = "s3"
+"""The service that signs the path as it is sent, where all others encode it once more, and wants the body's sum."""
 
 
 def sign(  # noqa: PLR0913 - a signature is over all of these
@@ -46,8 +48,10 @@ def sign(  # noqa: PLR0913 - a signature is over all of these
         credentials: With these.
         now: The time of the signature; aware, UTC. AWS accepts it for 15 minutes.
     """
-    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+    stamp, digest = now.strftime("%Y%m%dT%H%M%SZ"), hashlib.sha256(body).hexdigest()
     signed = {**headers, "host": host, "x-amz-date": stamp}
+    if service == _S3:
+        signed["x-amz-content-sha256"] = digest
     if credentials.token:
         signed["x-amz-security-token"] = credentials.token
     names = sorted(name for name in signed if name not in _UNSIGNED)
@@ -55,13 +59,12 @@ def sign(  # noqa: PLR0913 - a signature is over all of these
     canonical = "\n".join(
         (
             method,
-            # Every service but S3 encodes the encoded path once more.
-            quote(path, safe="/~"),
+            path if service == _S3 else quote(path, safe="/~"),
             _canonical_query(query),
             *(f"{name}:{' '.join(signed[name].split())}" for name in names),
             "",
             ";".join(names),
-            hashlib.sha256(body).hexdigest(),
+            digest,
         )
     )
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"

@@ -12,7 +12,8 @@ from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import Settings, control_plane_url
 from bedrock_meter.estimate import Estimator
 from bedrock_meter.meter import Meter
-from bedrock_meter.ports import Clock, FaultLog, Sink
+from bedrock_meter.ports import Clock, FaultLog, Pricer, Sink
+from gateway.approved import ApprovedPrices, from_s3
 from gateway.faultlog import StructuredFaultLog
 from gateway.http import Response, parse_event, render
 from gateway.profiles import InferenceProfiles
@@ -55,7 +56,11 @@ def build(settings: Settings, *, environ: Mapping[str, str], sink: Sink | None =
         read_timeout=settings.read_timeout_seconds,
     )
     faults = StructuredFaultLog(settings.service)
-    prices = PriceBookFile(settings.prices, lambda code, error: meter.carry(code, error))  # noqa: PLW0108 - there is no meter yet
+
+    def carry(code: str, error: BaseException) -> None:
+        meter.carry(code, error)  # there is no meter yet
+
+    prices = PriceBookFile(settings.prices, carry)
     meter = Meter(
         sink=sink or StreamSink.for_settings(settings),
         clock=clock,
@@ -66,7 +71,29 @@ def build(settings: Settings, *, environ: Mapping[str, str], sink: Sink | None =
         estimator=Estimator(),
     )
     prices.load()  # while the environment starts, not while the first caller waits
+    meter.pricer = _newest(prices, settings, environ, credentials, carry)
     return Gateway(settings=settings, meter=meter, upstream=upstream, clock=clock)
+
+
+def _newest(
+    packaged: PriceBookFile,
+    settings: Settings,
+    environ: Mapping[str, str],
+    credentials: Provider,
+    failed: Callable[[str, BaseException], None],
+) -> Pricer:
+    """Give the prices, with an approved book before the packaged one where there may be one."""
+    if settings.prices_url is None:
+        return packaged
+    approved = from_s3(
+        settings.prices_url,
+        region=settings.region or _REGION_OF_A_LOCAL_UPSTREAM,
+        credentials=credentials,
+        endpoint=environ.get("AWS_ENDPOINT_URL_S3"),
+    )
+    prices = ApprovedPrices(packaged, approved, every=settings.prices_check_seconds, failed=failed)
+    prices.look()  # so that it is there when the first call has its answer
+    return prices
 
 
 def _profiles(settings: Settings, credentials: Provider, faults: FaultLog) -> InferenceProfiles:

@@ -7,7 +7,8 @@ import pytest
 
 from bedrock_meter import modelid
 from bedrock_meter.pricing import PriceBook
-from meterctl.prices import book, coverage, models, rules
+from meterctl.prices import coverage, models, rules
+from pricewatch import book
 
 DAY = date(2026, 11, 23)
 TEXT = book.PATH.read_text(encoding="utf-8")

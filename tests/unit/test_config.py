@@ -3,7 +3,7 @@
 import pytest
 
 from bedrock_meter import config
-from bedrock_meter.config import Settings
+from bedrock_meter.config import S3Object, Settings, s3_url
 from bedrock_meter.errors import ConfigError
 
 
@@ -64,6 +64,11 @@ def test_every_setting_is_read() -> None:
         ("BEDROCK_METER_USE_CASE", "u" * 65),
         ("BEDROCK_METER_USE_CASES", "good,not good"),
         ("BEDROCK_METER_USE_CASE_HEADER", "yes"),
+        ("BEDROCK_METER_PRICES_URL", "https://price-books.s3.amazonaws.com/prices.json"),
+        ("BEDROCK_METER_PRICES_URL", "s3://price.books/prices.json"),
+        ("BEDROCK_METER_PRICES_URL", "s3://price-books/"),
+        ("BEDROCK_METER_PRICES_URL", "s3://price-books/a b"),
+        ("BEDROCK_METER_PRICES_CHECK_SECONDS", "0"),
         ("BEDROCK_METER_UPSTREAM_URL", "bedrock.example"),
         ("BEDROCK_METER_UPSTREAM_URL", "ftp://bedrock.example"),
         ("BEDROCK_METER_UPSTREAM_URL", "https://"),
@@ -114,3 +119,20 @@ def test_no_endpoint() -> None:
     """Without an upstream and without a Region there is nothing to call."""
     with pytest.raises(ConfigError, match="AWS_REGION"):
         _ = Settings().endpoint
+
+
+def test_the_place_of_approved_prices() -> None:
+    """The URL of an object in S3 is taken apart; its https URL names the bucket, or another S3."""
+    place = Settings.from_env({"BEDROCK_METER_PRICES_URL": "s3://price-books/approved/prices.json"}).prices_url
+    assert place == S3Object("price-books", "approved/prices.json")
+    assert str(place) == "s3://price-books/approved/prices.json"
+    assert s3_url(place, "eu-west-1") == "https://price-books.s3.eu-west-1.amazonaws.com/approved/prices.json"
+    assert s3_url(place, "cn-north-1").startswith("https://price-books.s3.cn-north-1.amazonaws.com.cn/")
+    assert s3_url(place, "eu-west-1", "http://127.0.0.1:9") == "http://127.0.0.1:9/price-books/approved/prices.json"
+
+
+def test_two_price_books_are_one_too_many() -> None:
+    """A file and a place for an approved book exclude each other; the error names the setting."""
+    environ = {"BEDROCK_METER_PRICES": "/opt/prices.json", "BEDROCK_METER_PRICES_URL": "s3://price-books/prices.json"}
+    with pytest.raises(ConfigError, match="BEDROCK_METER_PRICES_URL"):
+        Settings.from_env(environ)

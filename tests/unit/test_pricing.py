@@ -250,3 +250,10 @@ def test_a_packaged_book_gives_the_same_rows() -> None:
     models: list[ModelRef] = [parse(raw, REGION) for raw in (CLAUDE_US, CLAUDE, "us.meta.llama3-3-70b-instruct-v1:0")]
     assert [find(packaged, model=model) for model in models] == [find(whole, model=model) for model in models]
     assert find(packaged) is not None
+
+
+def test_a_book_knows_its_version() -> None:
+    """However it is read; a library without its book has none, so that every other is newer."""
+    text = as_json([a_row()], version="2026-11-25")
+    assert PriceBook.from_json(text).version == PriceBook.packaged(text.encode()).version == "2026-11-25"
+    assert PriceBook({}).version == PriceBook.packaged(b"").version == ""

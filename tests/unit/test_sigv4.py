@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from unittest import mock
 
-from botocore.auth import SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 from hypothesis import given
@@ -63,6 +63,34 @@ def test_every_signature_is_botocores(
 
     theirs = authorization_by_botocore(method, target, given_headers, body, token)
     for name in ("authorization", "x-amz-date", "x-amz-security-token"):
+        assert ours.get(name) == theirs.get(name)
+
+
+@given(segment=segments, query=queries, body=st.binary(max_size=100), token=st.none() | st.just("session/token=="))
+def test_every_signature_for_s3_is_botocores(segment: str, query: str, body: bytes, token: str | None) -> None:
+    """S3 signs the path as it is sent, and the sum of the body is a header."""
+    target = f"/approved/{segment}" + (f"?{query}" if query else "")
+    host = "books.s3.eu-west-1.amazonaws.com"
+    credentials = EnvironmentCredentials("AKIDEXAMPLE", "secret", token)
+
+    ours = sign(
+        "GET",
+        target,
+        {"if-none-match": '"abc"'},
+        body,
+        host=host,
+        service="s3",
+        region="eu-west-1",
+        credentials=credentials,
+        now=NOW,
+    )
+
+    request = AWSRequest(method="GET", url=f"https://{host}{target}", data=body, headers={"if-none-match": '"abc"'})
+    request.context = {"payload_signing_enabled": True}
+    with mock.patch("botocore.auth.get_current_datetime", return_value=NOW.replace(tzinfo=None)):
+        S3SigV4Auth(ReadOnlyCredentials("AKIDEXAMPLE", "secret", token), "s3", "eu-west-1").add_auth(request)
+    theirs = {name.lower(): value for name, value in request.headers.items()}
+    for name in ("authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"):
         assert ours.get(name) == theirs.get(name)
 
 

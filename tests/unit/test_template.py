@@ -1,87 +1,44 @@
 import json
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
+from tests.cloudformation import (
+    REPOSITORY,
+    Template,
+    actions,
+    as_list,
+    environments,
+    has_aliases,
+    load,
+    on_everything,
+    resources,
+    statements,
+)
 
 from bedrock_meter import config
 from bedrock_meter.config import Settings
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-class CloudFormationLoader(yaml.SafeLoader):
-    """Reads a template; ``!Ref X`` becomes ``{"Ref": "X"}`` and ``!Sub X`` becomes ``{"Fn::Sub": "X"}``."""
-
-
-def construct_function(loader: CloudFormationLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    """Give the long form of a CloudFormation short form."""
-    value: Any
-    if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        assert isinstance(node, yaml.MappingNode)
-        value = loader.construct_mapping(node, deep=True)
-    if suffix == "GetAtt" and isinstance(value, str):
-        value = value.split(".", 1)
-    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
-
-
-CloudFormationLoader.add_multi_constructor("!", construct_function)
-
 
 @pytest.fixture(scope="module")
-def template() -> Mapping[str, Any]:
+def template() -> Template:
     """The template with long-form functions."""
-    text = (REPOSITORY / "template.yaml").read_text(encoding="utf-8")
-    loaded: Mapping[str, Any] = yaml.load(text, CloudFormationLoader)  # noqa: S506 - a SafeLoader of ours
-    return loaded
+    return load(REPOSITORY / "template.yaml")
 
 
-def resources(template: Mapping[str, Any], kind: str) -> dict[str, Mapping[str, Any]]:
-    """Give the properties of every resource of one type, by logical id."""
-    return {name: one["Properties"] for name, one in template["Resources"].items() if one["Type"] == kind}
-
-
-def environments(template: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Give the environment variables that functions get: the common ones and each function's own."""
-    yield template["Globals"]["Function"]["Environment"]["Variables"]
-    for function in resources(template, "AWS::Serverless::Function").values():
-        yield function.get("Environment", {}).get("Variables", {})
-
-
-def statements(template: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Give every statement of the identity policies of the template."""
-    documents = [policy["PolicyDocument"] for policy in resources(template, "AWS::IAM::ManagedPolicy").values()]
-    for role in resources(template, "AWS::IAM::Role").values():
-        documents += [policy["PolicyDocument"] for policy in role.get("Policies", [])]
-    return [statement for document in documents for statement in document["Statement"]]
-
-
-def as_list(value: Any) -> list[Any]:
-    """Give what may be one thing or a list of things as a list."""
-    return value if isinstance(value, list) else [value]
-
-
-def test_the_api_is_regional_and_traced(template: Mapping[str, Any]) -> None:
+def test_the_api_is_regional_and_traced(template: Template) -> None:
     """The API has a regional endpoint and X-Ray tracing."""
     api = template["Resources"]["Api"]["Properties"]
     assert api["EndpointConfiguration"] == {"Type": "REGIONAL"}
     assert api["TracingEnabled"] is True
 
 
-def test_functions_are_traced(template: Mapping[str, Any]) -> None:
+def test_functions_are_traced(template: Template) -> None:
     """Every function has active tracing by the common settings, and none overrides them."""
     assert template["Globals"]["Function"]["Tracing"] == "Active"
     assert not any("Tracing" in one for one in resources(template, "AWS::Serverless::Function").values())
 
 
-def test_execution_logs_are_off(template: Mapping[str, Any]) -> None:
+def test_execution_logs_are_off(template: Template) -> None:
     """API Gateway writes no request and response bodies, in no stage and on no method."""
     (settings,) = template["Resources"]["Api"]["Properties"]["MethodSettings"]
     assert (settings["ResourcePath"], settings["HttpMethod"]) == ("/*", "*")
@@ -89,7 +46,7 @@ def test_execution_logs_are_off(template: Mapping[str, Any]) -> None:
     assert settings["LoggingLevel"] == "OFF"
 
 
-def test_the_access_log_is_json_without_content(template: Mapping[str, Any]) -> None:
+def test_the_access_log_is_json_without_content(template: Template) -> None:
     """A line of the access log is a JSON object of context variables, and none of them is a header or a body."""
     setting = template["Resources"]["Api"]["Properties"]["AccessLogSetting"]
     fields = json.loads(setting["Format"])
@@ -99,7 +56,7 @@ def test_the_access_log_is_json_without_content(template: Mapping[str, Any]) -> 
     assert not any("requestOverride" in value or "responseOverride" in value for value in fields.values())
 
 
-def test_every_log_group_has_a_retention(template: Mapping[str, Any]) -> None:
+def test_every_log_group_has_a_retention(template: Template) -> None:
     """No log group keeps its lines for ever, and every function writes to one of them as text."""
     groups = resources(template, "AWS::Logs::LogGroup")
     assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
@@ -108,10 +65,9 @@ def test_every_log_group_has_a_retention(template: Mapping[str, Any]) -> None:
         assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
 
 
-def test_policies_name_their_actions(template: Mapping[str, Any]) -> None:
-    """No policy grants a wildcard action, and nothing beyond Bedrock calls, log lines and traces."""
-    actions = {action for statement in statements(template) for action in as_list(statement["Action"])}
-    assert actions == {
+def test_policies_name_their_actions(template: Template) -> None:
+    """No policy grants a wildcard action, and nothing beyond Bedrock, the approved price book, logs and traces."""
+    assert actions(template) == {
         "bedrock:InvokeModel",
         "bedrock:InvokeModelWithResponseStream",
         "bedrock:CountTokens",
@@ -120,6 +76,8 @@ def test_policies_name_their_actions(template: Mapping[str, Any]) -> None:
         "bedrock:GetAsyncInvoke",
         "bedrock:ListAsyncInvokes",
         "bedrock:GetInferenceProfile",
+        "s3:GetObject",
+        "s3:ListBucket",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
         "xray:PutTraceSegments",
@@ -127,16 +85,14 @@ def test_policies_name_their_actions(template: Mapping[str, Any]) -> None:
     }
 
 
-def test_policies_name_their_resources(template: Mapping[str, Any]) -> None:
+def test_policies_name_their_resources(template: Template) -> None:
     """Only what has no resources to name is granted on everything."""
     without_resources = {"bedrock:InvokeGuardrailChecks", "bedrock:ListAsyncInvokes"}
     without_resources |= {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
-    for statement in statements(template):
-        if "*" in as_list(statement["Resource"]):
-            assert set(as_list(statement["Action"])) <= without_resources
+    assert on_everything(template) <= without_resources
 
 
-def test_bedrock_is_granted_on_models_and_profiles_only(template: Mapping[str, Any]) -> None:
+def test_bedrock_is_granted_on_models_and_profiles_only(template: Template) -> None:
     """Without a list of its own a deployment may call foundation models, and models and profiles of its own account."""
     (grant,) = [one for one in statements(template) if "bedrock:CountTokens" in as_list(one["Action"])]
     condition, listed, default = grant["Resource"]["Fn::If"]
@@ -154,7 +110,7 @@ def test_bedrock_is_granted_on_models_and_profiles_only(template: Mapping[str, A
     ]
 
 
-def test_every_function_has_a_role_of_its_own(template: Mapping[str, Any]) -> None:
+def test_every_function_has_a_role_of_its_own(template: Template) -> None:
     """No function takes the role that SAM would make, whose managed policy reaches every log group."""
     functions = resources(template, "AWS::Serverless::Function").values()
     roles = [function["Role"]["Fn::GetAtt"][0] for function in functions]
@@ -162,7 +118,7 @@ def test_every_function_has_a_role_of_its_own(template: Mapping[str, Any]) -> No
     assert all("Policies" not in function for function in functions)
 
 
-def test_the_api_asks_for_a_signature_unless_told_otherwise(template: Mapping[str, Any]) -> None:
+def test_the_api_asks_for_a_signature_unless_told_otherwise(template: Template) -> None:
     """The one route needs a SigV4 signature, except with AuthMode NONE; IAM is the default."""
     assert template["Parameters"]["AuthMode"]["Default"] == "IAM"
     assert template["Conditions"]["WithoutAuth"] == {"Fn::Equals": [{"Ref": "AuthMode"}, "NONE"]}
@@ -173,7 +129,7 @@ def test_the_api_asks_for_a_signature_unless_told_otherwise(template: Mapping[st
     assert body["components"]["securitySchemes"]["sigv4"]["x-amazon-apigateway-authtype"] == "awsSigv4"
 
 
-def test_an_open_api_is_bound_to_an_address_range(template: Mapping[str, Any]) -> None:
+def test_an_open_api_is_bound_to_an_address_range(template: Template) -> None:
     """AuthMode NONE is refused without AllowedSourceIp, and its policy allows that range only."""
     (rule,) = template["Rules"].values()
     assert rule["RuleCondition"] == template["Conditions"]["WithoutAuth"]
@@ -186,7 +142,7 @@ def test_an_open_api_is_bound_to_an_address_range(template: Mapping[str, Any]) -
     assert statement["Condition"] == {"IpAddress": {"aws:SourceIp": {"Ref": "AllowedSourceIp"}}}
 
 
-def test_no_policy_lets_other_accounts_sign_their_way_in(template: Mapping[str, Any]) -> None:
+def test_no_policy_lets_other_accounts_sign_their_way_in(template: Template) -> None:
     """With a signature asked for, the resource policy only denies: an allowance for everybody would open it to AWS."""
     policy = template["Resources"]["Api"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-policy"]
     _, signed_policy, otherwise = policy["Fn::If"][2]["Fn::If"]
@@ -207,7 +163,7 @@ def test_no_policy_lets_other_accounts_sign_their_way_in(template: Mapping[str, 
         ("10.0.0.0/33", False),
     ],
 )
-def test_the_address_range_cannot_be_the_whole_internet(template: Mapping[str, Any], given: str, *, fits: bool) -> None:
+def test_the_address_range_cannot_be_the_whole_internet(template: Template, given: str, *, fits: bool) -> None:
     """AllowedSourceIp takes ranges of /8 and narrower."""
     pattern = template["Parameters"]["AllowedSourceIp"]["AllowedPattern"]
     assert bool(re.fullmatch(pattern, given)) is fits
@@ -225,13 +181,13 @@ def test_the_address_range_cannot_be_the_whole_internet(template: Mapping[str, A
         ("arn:aws:bedrock:us-east-1:123456789012:guardrail/ab12cd34ef56", False),
     ],
 )
-def test_only_models_and_profiles_can_be_allowed(template: Mapping[str, Any], given: str, *, fits: bool) -> None:
+def test_only_models_and_profiles_can_be_allowed(template: Template, given: str, *, fits: bool) -> None:
     """AllowedModelArns takes ARNs of foundation models and inference profiles and nothing wider."""
     pattern = template["Parameters"]["AllowedModelArns"]["AllowedPattern"]
     assert bool(re.fullmatch(pattern, given)) is fits
 
 
-def test_every_integration_streams(template: Mapping[str, Any]) -> None:
+def test_every_integration_streams(template: Template) -> None:
     """Each method invokes the function by Lambda's streaming action, and lets an answer take 15 minutes.
 
     One of the two without the other is a buffered integration, and nothing says so. What SAM makes of this file is
@@ -247,7 +203,7 @@ def test_every_integration_streams(template: Mapping[str, Any]) -> None:
     )
 
 
-def test_the_function_may_run_as_long_as_a_stream(template: Mapping[str, Any]) -> None:
+def test_the_function_may_run_as_long_as_a_stream(template: Template) -> None:
     """By default the function runs as long as API Gateway streams; it stops reading a silent Bedrock before that."""
     parameter = template["Parameters"]["TimeoutSeconds"]
     assert parameter["Default"] == parameter["MaxValue"] == 900
@@ -255,12 +211,12 @@ def test_the_function_may_run_as_long_as_a_stream(template: Mapping[str, Any]) -
     assert Settings().read_timeout_seconds < parameter["Default"]
 
 
-def test_request_bodies_arrive_as_text(template: Mapping[str, Any]) -> None:
+def test_request_bodies_arrive_as_text(template: Template) -> None:
     """The API has no binary media types: streamed answers need none, and base64 would leave room for smaller bodies."""
     assert "BinaryMediaTypes" not in template["Resources"]["Api"]["Properties"]
 
 
-def test_the_wrapper_of_the_function_is_in_its_package(template: Mapping[str, Any]) -> None:
+def test_the_wrapper_of_the_function_is_in_its_package(template: Template) -> None:
     """The wrapper that Lambda is told to start lies in the code of the function, and is an executable shell script."""
     function = template["Resources"]["GatewayFunction"]["Properties"]
     wrapper = function["Environment"]["Variables"]["AWS_LAMBDA_EXEC_WRAPPER"]
@@ -271,7 +227,7 @@ def test_the_wrapper_of_the_function_is_in_its_package(template: Mapping[str, An
     assert b"\r" not in file.read_bytes()
 
 
-def test_errors_of_api_gateway_name_their_exception(template: Mapping[str, Any]) -> None:
+def test_errors_of_api_gateway_name_their_exception(template: Template) -> None:
     """Answers that API Gateway gives itself carry the header that AWS SDKs read, and a JSON message."""
     answers = template["Resources"]["Api"]["Properties"]["GatewayResponses"]
     assert {"DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED"} <= answers.keys()
@@ -280,13 +236,13 @@ def test_errors_of_api_gateway_name_their_exception(template: Mapping[str, Any])
         assert answer["ResponseTemplates"] == {"application/json": '{"message":$context.error.messageString}'}
 
 
-def test_a_timeout_is_not_an_invitation_to_try_again(template: Mapping[str, Any]) -> None:
+def test_a_timeout_is_not_an_invitation_to_try_again(template: Template) -> None:
     """A call that outlasts API Gateway is answered 408: SDKs repeat a 504, and AWS would bill each repetition."""
     answer = template["Resources"]["Api"]["Properties"]["GatewayResponses"]["INTEGRATION_TIMEOUT"]
     assert answer["StatusCode"] == 408
 
 
-def test_every_setting_is_one_that_the_library_knows(template: Mapping[str, Any]) -> None:
+def test_every_setting_is_one_that_the_library_knows(template: Template) -> None:
     """The template sets no variable that nothing reads."""
     known = {value for name, value in vars(config).items() if name.isupper() and isinstance(value, str)}
     declared = {name for environment in environments(template) for name in environment}
@@ -294,7 +250,7 @@ def test_every_setting_is_one_that_the_library_knows(template: Mapping[str, Any]
     assert {name for name in declared if name.startswith("BEDROCK_METER_")} <= known
 
 
-def test_the_defaults_make_a_deployment_that_starts(template: Mapping[str, Any]) -> None:
+def test_the_defaults_make_a_deployment_that_starts(template: Template) -> None:
     """With every parameter at its default the settings are valid, and calls count for the default use case."""
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
     parameters = {name: str(parameter["Default"]) for name, parameter in template["Parameters"].items()}
@@ -306,7 +262,7 @@ def test_the_defaults_make_a_deployment_that_starts(template: Mapping[str, Any])
     assert settings.endpoint == "https://bedrock-runtime.us-east-1.amazonaws.com"
 
 
-def test_every_parameter_is_described_and_bounded(template: Mapping[str, Any]) -> None:
+def test_every_parameter_is_described_and_bounded(template: Template) -> None:
     """Every parameter says what it is for, has a default, and takes only values that can work."""
     for name, parameter in template["Parameters"].items():
         assert len(parameter["Description"]) > len(name), name
@@ -316,7 +272,7 @@ def test_every_parameter_is_described_and_bounded(template: Mapping[str, Any]) -
             assert re.fullmatch(pattern, str(parameter["Default"])), name
 
 
-def test_every_parameter_is_shown_in_a_group(template: Mapping[str, Any]) -> None:
+def test_every_parameter_is_shown_in_a_group(template: Template) -> None:
     """The console shows every parameter in a group, each once."""
     groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     shown = [name for group in groups for name in group["Parameters"]]
@@ -325,8 +281,7 @@ def test_every_parameter_is_shown_in_a_group(template: Mapping[str, Any]) -> Non
 
 def test_the_template_has_no_yaml_aliases() -> None:
     """CloudFormation does not read YAML anchors and aliases, although SAM and this test's loader do."""
-    tokens = yaml.scan((REPOSITORY / "template.yaml").read_text(encoding="utf-8"), CloudFormationLoader)
-    assert not [token for token in tokens if isinstance(token, yaml.AliasToken | yaml.AnchorToken)]
+    assert not has_aliases(REPOSITORY / "template.yaml")
 
 
 def test_every_event_has_an_expectation() -> None:

@@ -10,10 +10,10 @@ import click
 from bedrock_meter import modelid, pricing
 from bedrock_meter.domain import Scope, Usage, UsageSource
 from bedrock_meter.pricing import PriceBook, RateCard
-from meterctl.prices import book
-from meterctl.prices.command import Day, today
-from meterctl.prices.convert import text
-from meterctl.prices.errors import PriceDataError
+from meterctl.prices.options import Day, book_option, today
+from pricewatch import book
+from pricewatch.book import text
+from pricewatch.errors import PriceDataError
 
 COUNT = click.IntRange(min=0, max=10**9)
 MILLION = Decimal(1_000_000)
@@ -30,13 +30,7 @@ MILLION = Decimal(1_000_000)
 @click.option("--scope", type=click.Choice(book.SCOPES), help="Instead of the one that the id says.")
 @click.option("--tier", type=click.Choice(book.TIERS), default="default", show_default=True, help="The service tier.")
 @click.option("--day", type=Day(), default=today, help="The day of the call; today when left out.")
-@click.option(
-    "--book",
-    "book_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=book.PATH,
-    help="Another price book.",
-)
+@book_option
 def cost(  # noqa: PLR0913 - one argument an option
     *,
     model: str,

@@ -6,6 +6,7 @@ A setting that is missing takes its default; one that is wrong raises `ConfigErr
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from bedrock_meter.errors import ConfigError
@@ -17,6 +18,8 @@ USE_CASES = "BEDROCK_METER_USE_CASES"
 USE_CASE_HEADER = "BEDROCK_METER_USE_CASE_HEADER"
 MODELS = "BEDROCK_METER_MODELS"
 PRICES = "BEDROCK_METER_PRICES"
+PRICES_URL = "BEDROCK_METER_PRICES_URL"
+PRICES_CHECK_SECONDS = "BEDROCK_METER_PRICES_CHECK_SECONDS"
 UPSTREAM_URL = "BEDROCK_METER_UPSTREAM_URL"
 MAX_BODY_BYTES = "BEDROCK_METER_MAX_BODY_BYTES"
 READ_TIMEOUT_SECONDS = "BEDROCK_METER_READ_TIMEOUT_SECONDS"
@@ -25,7 +28,20 @@ DRAIN_BYTES = "BEDROCK_METER_DRAIN_BYTES"
 
 _USE_CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NAMESPACE_NAME = re.compile(r"(?!AWS/)[A-Za-z0-9._/#:-]{1,255}")
+# No dots: TLS names of buckets have one label. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_S3_URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9-]{1,61}[a-z0-9])/(?P<key>[A-Za-z0-9][A-Za-z0-9._/-]{0,511})")
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class S3Object(NamedTuple):
+    """Where an object is in S3."""
+
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        """Give its URL."""
+        return f"s3://{self.bucket}/{self.key}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +62,10 @@ class Settings:
     """The model ids that become dimensions; None for all that Bedrock acknowledges. (BEDROCK_METER_MODELS)"""
     prices: str | None = None
     """The path of a price book to use instead of the packaged one. (BEDROCK_METER_PRICES)"""
+    prices_url: S3Object | None = None
+    """Where the gateway looks for an approved price book, newer than the packaged one. (BEDROCK_METER_PRICES_URL)"""
+    prices_check_seconds: float = 300.0
+    """How often it looks there, at most. (BEDROCK_METER_PRICES_CHECK_SECONDS)"""
     upstream_url: str | None = None
     """Where calls go; None for Bedrock in the own Region. (BEDROCK_METER_UPSTREAM_URL)"""
     max_body_bytes: int = 6 * 1024 * 1024
@@ -74,6 +94,8 @@ class Settings:
         listed = _names(given, USE_CASES)
         for name in listed:
             check_use_case(name, setting=USE_CASES)
+        if PRICES in given and PRICES_URL in given:
+            raise ConfigError(PRICES_URL, f"it cannot be set together with {PRICES}: they name different price books")
         return cls(
             namespace=_named(given, NAMESPACE, _NAMESPACE_NAME) or default.namespace,
             service=_named(given, SERVICE, _SERVICE_NAME) or default.service,
@@ -82,6 +104,8 @@ class Settings:
             use_case_header=_switch(given, USE_CASE_HEADER),
             models=_names(given, MODELS) or None,
             prices=given.get(PRICES),
+            prices_url=s3_object(given[PRICES_URL], setting=PRICES_URL) if PRICES_URL in given else None,
+            prices_check_seconds=_number(given, PRICES_CHECK_SECONDS, default.prices_check_seconds, least=1),
             upstream_url=_url(given, UPSTREAM_URL),
             max_body_bytes=int(_number(given, MAX_BODY_BYTES, default.max_body_bytes, least=1)),
             read_timeout_seconds=_number(given, READ_TIMEOUT_SECONDS, default.read_timeout_seconds, least=0.1),
@@ -109,6 +133,19 @@ def control_plane_url(region: str) -> str:
     return _service_url("bedrock", region)
 
 
+def s3_url(place: S3Object, region: str, endpoint: str | None = None) -> str:
+    """Give the URL of an object in S3; its name needs no percent-encoding.
+
+    Args:
+        place: The object.
+        region: The Region of its bucket.
+        endpoint: Another S3 than AWS's, without a slash at its end.
+    """
+    if endpoint:
+        return f"{endpoint}/{place.bucket}/{place.key}"
+    return f"{_service_url(f'{place.bucket}.s3', region)}/{place.key}"
+
+
 def _service_url(service: str, region: str) -> str:
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     return f"https://{service}.{region}.{suffix}"
@@ -122,6 +159,18 @@ def check_use_case(name: str, *, setting: str) -> None:
     """
     if not _USE_CASE_NAME.fullmatch(name):
         raise ConfigError(setting, f"{name!r} is no use case name; {_rule(_USE_CASE_NAME)}")
+
+
+def s3_object(url: str, *, setting: str) -> S3Object:
+    """Read where an object is.
+
+    Raises:
+        ConfigError: It is no such URL; the error names the setting.
+    """
+    parts = _S3_URL.fullmatch(url)
+    if parts is None:
+        raise ConfigError(setting, f"{url!r} is no place such as s3://bucket/approved/prices.json")
+    return S3Object(parts["bucket"], parts["key"])
 
 
 def _rule(pattern: re.Pattern[str]) -> str:

@@ -11,12 +11,13 @@
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from json import JSONEncoder, loads
 from operator import itemgetter
 from typing import Any
 
+from bedrock_meter import pricelines
 from bedrock_meter.domain import Scope
 from bedrock_meter.errors import PriceBookError
 
@@ -38,24 +39,41 @@ _SCOPES = frozenset(scope.value for scope in Scope)
 
 _MODEL = re.compile(r"[a-z0-9][A-Za-z0-9._:-]{0,255}")
 _REGION = re.compile(r"\*|[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}")
-_MODEL_ON_LINE = re.compile(rb'"model": ?"([!#-~]+)"')
+_MODEL_ON_LINE = re.compile(rb'^\{.*"model": ?"([!#-~]+)"', re.MULTILINE)
+_VERSION_ON_LINE = re.compile(rb'^"version": ?"([!#-~]+)"', re.MULTILINE)
 _RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,18})?")
 _RATE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 _canonical = JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
-def read_rows(text: str | bytes) -> Sequence[Mapping[str, Any]]:
-    """Read a book and check all of it.
+type Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Rows of a book, by model."""
+
+
+def read_rows(text: str | bytes) -> tuple[str, Rows]:
+    """Check all of a book.
 
     Returns:
-        Its rows.
+        Its version and its rows.
 
     Raises:
         PriceBookError: Anything is wrong with it; the error names the row.
     """
+    written = text.encode() if isinstance(text, str) else text
+    quick = pricelines.head(written, _is_day)
+    if quick is not None:
+        document, summed = quick
+        _check_head(document)
+        if _sum(summed) == document["sha256"]:
+            return document["version"], LineRows(written)
+    return _read_slowly(written)
+
+
+def _read_slowly(written: bytes) -> tuple[str, Rows]:
+    """Read a book as JSON, however it is written."""
     try:
-        document = loads(text)
+        document = loads(written)
     except (ValueError, RecursionError):
         raise PriceBookError("it is no JSON document") from None
     if not isinstance(document, dict):
@@ -63,43 +81,66 @@ def read_rows(text: str | bytes) -> Sequence[Mapping[str, Any]]:
     _check_head(document)
     rows: list[Mapping[str, Any]] = document["rows"]
     _Rows().check(rows)
-    if not _is_sum_of(document["sha256"], text, rows):
+    if _sum([_canonical(rows).encode()]) != document["sha256"]:
         raise PriceBookError("the checksum in sha256 is not that of the rows")
-    return rows
+    by_model: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_model.setdefault(row["model"], []).append(row)
+    return document["version"], by_model
 
 
-class PackagedRows(Mapping[str, Sequence[Mapping[str, Any]]]):
-    """The rows of a book that was checked when it was packaged, by model; each is read when its model is asked for.
+class LineRows(Mapping[str, Sequence[Mapping[str, Any]]]):
+    """Rows of a book by model, each on a line of its own; those of a model are looked for when it is asked for.
 
     Reading all of them takes several times as long as starting the rest of the library does, and a process calls a
-    few models. One row has to stand on each line.
+    few models.
+
+    Args:
+        text: The book.
 
     Raises:
         PriceBookError: From ``[model]``: a row of it is wrong; the error names the row.
     """
 
     def __init__(self, text: bytes) -> None:
-        self._lines: dict[str, list[bytes]] = {}
-        for line in text.splitlines():
-            if line.startswith(b"{") and (named := _MODEL_ON_LINE.search(line)) is not None:
-                self._lines.setdefault(named[1].decode(), []).append(line)
+        self._text = text
 
     def __getitem__(self, model: str) -> Sequence[Mapping[str, Any]]:
         """Read and check the rows of a model."""
+        lines = [line for line in self._lines(model) if line.startswith(b"{")]
+        if not lines:
+            raise KeyError(model)
         try:
-            rows = [loads(line.rstrip(b",")) for line in self._lines[model]]
+            rows = [loads(line.rstrip(b",\r")) for line in lines]
         except ValueError:
             raise PriceBookError("a row is no JSON", row=model) from None
         _Rows().check(rows)
         return rows
 
+    def _lines(self, model: str) -> Iterator[bytes]:
+        # Within a text of JSON the quotes would have a backslash before them, so that only the field itself is found.
+        named = re.compile(rb'"model": ?"' + re.escape(model.encode()) + rb'"')
+        for found in named.finditer(self._text):
+            end = self._text.find(b"\n", found.end())
+            yield self._text[self._text.rfind(b"\n", 0, found.start()) + 1 : end if end >= 0 else None]
+
     def __iter__(self) -> Iterator[str]:
         """Go through the models."""
-        return iter(self._lines)
+        return iter(dict.fromkeys(name.decode() for name in _MODEL_ON_LINE.findall(self._text)))
 
     def __len__(self) -> int:
         """Count the models."""
-        return len(self._lines)
+        return len(list(iter(self)))
+
+
+def packaged_rows(text: bytes) -> tuple[str, Rows]:
+    """Take the rows of a book that was checked when it was packaged, with one row on each line.
+
+    Returns:
+        Its version, empty when it has none, and its rows.
+    """
+    version = _VERSION_ON_LINE.search(text)
+    return "" if version is None else version[1].decode(), LineRows(text)
 
 
 def _check_head(document: Mapping[str, Any]) -> None:
@@ -120,20 +161,14 @@ def _check_head(document: Mapping[str, Any]) -> None:
         raise PriceBookError("its rows have to be a list that is not empty")
 
 
-def _is_sum_of(checksum: str, text: str | bytes, rows: Sequence[Any]) -> bool:
-    """Tell whether a checksum is that of the canonical rows: keys sorted, no blanks, one list.
-
-    A book that was written with one canonical row on each line shows that text itself, which saves encoding it anew.
-    """
+def _sum(pieces: Iterable[bytes]) -> str:
+    """Give the checksum of canonical rows: keys sorted, no blanks, one list."""
     from hashlib import sha256  # noqa: PLC0415 - its import takes longer than that of all of this library's prices
 
-    written = text.encode() if isinstance(text, str) else text
-    start = written.find(b'"rows": [')
-    if start >= 0:
-        lines = written[start + len(b'"rows": [') : written.rfind(b"]")].split(b"\n")
-        if sha256(b"[" + b"".join([line.strip() for line in lines]) + b"]").hexdigest() == checksum:
-            return True
-    return sha256(_canonical(rows).encode()).hexdigest() == checksum
+    total = sha256()
+    for piece in pieces:
+        total.update(piece)
+    return total.hexdigest()
 
 
 class _Rows:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bedrock_meter.domain import ModelRef, Scope, Usage
-from bedrock_meter.pricerows import ANYWHERE, DEFAULT_TIER, TOKEN_RATES, PackagedRows, read_rows
+from bedrock_meter.pricerows import ANYWHERE, DEFAULT_TIER, TOKEN_RATES, packaged_rows, read_rows
 
 FREE_UNITS = frozenset({"word_policy_units", "sensitive_information_policy_free_units"})
 """Guardrail units for which AWS charges nothing: word filters and regular expressions."""
@@ -26,6 +26,8 @@ _ZERO = Decimal(0)
 _OTHER_PARTITIONS = ("us-gov-", "us-iso", "cn-")
 """Beginnings of Regions outside the commercial partition; they have prices of their own or none."""
 _PER_MILLION = -6
+_MAX_MODELS = 1024
+"""Of so many models the cards are kept; Bedrock has a few hundred."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,11 @@ def add(first: Decimal, second: Decimal) -> Decimal:
     return _EXACT.add(first, second)
 
 
+def is_apart(region: str) -> bool:
+    """Tell whether the rows of every Region do not reach a Region, because it is in another partition."""
+    return region.startswith(_OTHER_PARTITIONS)
+
+
 @dataclass(frozen=True, slots=True)
 class _Cards:
     """The cards of one model."""
@@ -115,9 +122,14 @@ class PriceBook:
 
     Args:
         rows: Valid rows as in the JSON document, by model. Without any, nothing has a price.
+        version: The book's version: the day on which it was made.
+
+    Attributes:
+        version: The same.
     """
 
-    def __init__(self, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    def __init__(self, rows: Mapping[str, Sequence[Mapping[str, Any]]], version: str = "") -> None:
+        self.version = version
         self._rows = rows
         # Most models are never asked for, so the cards of one are made when it is.
         self._models: dict[str, _Cards] = {}
@@ -129,15 +141,14 @@ class PriceBook:
         Raises:
             PriceBookError: Anything is wrong with it; the error names the row.
         """
-        by_model: dict[str, list[Mapping[str, Any]]] = {}
-        for row in read_rows(text):
-            by_model.setdefault(row["model"], []).append(row)
-        return cls(by_model)
+        version, rows = read_rows(text)
+        return cls(rows, version)
 
     @classmethod
     def packaged(cls, text: bytes) -> "PriceBook":
         """Take a book that came with the code, which a test of the code has read by `from_json`."""
-        return cls(PackagedRows(text))
+        version, rows = packaged_rows(text)
+        return cls(rows, version)
 
     def rate_card(self, model: ModelRef, *, day: date, tier: str | None, total_input: int) -> RateCard | None:
         """Find the row that holds for a call.
@@ -164,7 +175,7 @@ class PriceBook:
         cards = self._cards(model.base)
         place = model.region
         if cards.own_since.get((model.scope, place), date.max) > day:
-            if place is not None and place.startswith(_OTHER_PARTITIONS):
+            if place is not None and is_apart(place):
                 return None
             place = ANYWHERE
         for card in cards.by_place.get((model.scope, tier or DEFAULT_TIER, place), ()):
@@ -175,13 +186,11 @@ class PriceBook:
     def _cards(self, model: str) -> _Cards:
         cards = self._models.get(model)
         if cards is None:
-            if model not in self._rows:
-                return _NO_CARDS
-            cards = self._models[model] = _in_order([_card(row) for row in self._rows[model]])
+            cards = _in_order([_card(row) for row in self._rows.get(model, ())])
+            # Also that there are none, for an unknown model is asked for as often; but callers make ids up.
+            if len(self._models) < _MAX_MODELS:
+                self._models[model] = cards
         return cards
-
-
-_NO_CARDS = _Cards(MappingProxyType({}), MappingProxyType({}))
 
 
 def _in_order(cards: Sequence[RateCard]) -> _Cards:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from meterctl.prices import book
-from meterctl.prices.errors import PriceDataError
+from pricewatch import book
+from pricewatch.errors import PriceDataError
 
 ROW: book.Row = {
     "model": "amazon.nova-x-v1:0",

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.builders import PROPERTY
 
 from meterctl.prices import build, rules
-from meterctl.prices.book import Row, verify
-from meterctl.prices.errors import PriceDataError
 from meterctl.prices.models import Model
+from pricewatch.book import Row, dumps, verify
+from pricewatch.errors import PriceDataError
 
 DAY = date(2026, 11, 23)
 LATER = date(2026, 12, 5)
@@ -201,6 +201,18 @@ def test_a_model_that_the_source_forgets_stays_in_the_book() -> None:
     first = book({"amazon.nova-x-v1:0": entry(1), "openai.gpt-x": entry(2)})
     second = book({"amazon.nova-x-v1:0": entry(1)}, before=first, day=LATER)
     assert verify(second) == verify(first)
+
+
+def test_what_the_price_list_said_is_not_taken_back() -> None:
+    """A row that came from AWS stays the newest when the source has another price, until AWS says another."""
+    first = book({"amazon.nova-x-v1:0": entry(1)})
+    said = verify(first)[0] | {
+        "valid_from": "2026-11-25",
+        "source": "AWS Price List, AmazonBedrock 20261125101500",
+        "rates": {"input": "3", "output": "15"},
+    }
+    refreshed = dumps([*verify(first), said], version="2026-11-25", sources=["table 1"])
+    assert book({"amazon.nova-x-v1:0": entry(2)}, before=refreshed, day=LATER) == refreshed
 
 
 def test_a_region_that_falls_back_to_the_general_price_gets_it_as_a_row() -> None:

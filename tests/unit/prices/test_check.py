@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from bedrock_meter.pricing import PriceBook
-from meterctl.prices import book, check, coverage
-from meterctl.prices.errors import PriceDataError
+from meterctl.prices import check, coverage
 from meterctl.prices.models import Model
+from pricewatch import book
+from pricewatch.errors import PriceDataError
 
 DAY = date(2026, 11, 23)
 PRICED: book.Row = {

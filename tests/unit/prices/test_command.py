@@ -9,8 +9,9 @@ from click.testing import CliRunner, Result
 from tests.unit.prices.test_build import FIRST, entry
 
 from meterctl.cost import cost
-from meterctl.prices import book, command, models, rules
-from meterctl.prices.errors import PriceDataError
+from meterctl.prices import command, models, rules
+from pricewatch import book
+from pricewatch.errors import PriceDataError
 
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 DAY = ("--day", "2026-11-23")

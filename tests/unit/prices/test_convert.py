@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.builders import PROPERTY
 
-from meterctl.prices.convert import exact, rates_of, text
-from meterctl.prices.errors import PriceDataError
+from meterctl.prices.convert import exact, rates_of
+from pricewatch.book import text
+from pricewatch.errors import PriceDataError
 
 FIELDS = {
     "input": "input_cost_per_token",

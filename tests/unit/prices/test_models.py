@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from meterctl.prices import models
-from meterctl.prices.errors import PriceDataError
+from pricewatch.errors import PriceDataError
 
 PUBLISHED: dict[str, dict[str, Any]] = {
     "b.two": {

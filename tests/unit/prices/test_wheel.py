@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from meterctl.prices import wheel
-from meterctl.prices.errors import PriceDataError
+from pricewatch.errors import PriceDataError
 
 WANTED = ("some-table", "some_table/prices.json")
 

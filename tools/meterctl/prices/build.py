@@ -11,13 +11,14 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from meterctl.prices.book import Key, Row, dumps, key, order, rates, verify, written
 from meterctl.prices.convert import Rates, Slot, rates_of
-from meterctl.prices.errors import PriceDataError
 from meterctl.prices.keys import Reader
 from meterctl.prices.models import GeoRegions, Model, regions_of
 from meterctl.prices.rows import Priced, Pricing, everywhere
 from meterctl.prices.rules import Rules
+from pricewatch.book import Key, Row, a_row, dumps, key, order, rates, sources, verify
+from pricewatch.errors import PriceDataError
+from pricewatch.mapping import PRICE_LIST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +77,13 @@ def append(rows: Iterable[Row], derived: Derived, *, day: date, first_day: date)
         before = newest.get(where)
         if prices is None:
             continue
-        if before is not None and rates(before) == prices:
+        # The Price List has the last word: what it said is not taken back on the word of the package.
+        if before is not None and (rates(before) == prices or before["source"].startswith(PRICE_LIST)):
             continue
         if before is not None and before["valid_from"] >= since.isoformat():
             raise PriceDataError(f"{where}: the book has a row from {before['valid_from']} already; nothing is edited")
         added.append(
-            _row(
+            a_row(
                 where,
                 prices,
                 since=since,
@@ -124,26 +126,11 @@ def document(
     rows = append(old, derived, day=day, first_day=rules.first_day)
     if rows == old:
         return before
-    earlier = json.loads(before)["sources"] if before else []
-    sources = list(dict.fromkeys([*earlier, source, *others]))
-    text = dumps(rows, version=day.isoformat(), sources=sources)
+    earlier = sources(before) if before else []
+    named = list(dict.fromkeys([*earlier, source, *others]))
+    text = dumps(rows, version=day.isoformat(), sources=named)
     verify(text)
     return text
-
-
-def _row(where: Key, prices: Rates, *, since: date, day: date, source: str) -> Row:
-    model, region, scope, tier, above = where
-    return {
-        "model": model,
-        "region": region,
-        "scope": scope,
-        "tier": tier,
-        "above": above,
-        "valid_from": since.isoformat(),
-        "checked": day.isoformat(),
-        "source": source,
-        "rates": written(prices),
-    }
 
 
 def _entries(table: str, reader: Reader) -> list[Priced]:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bedrock_meter import modelid
 from bedrock_meter.pricing import PriceBook
-from meterctl.prices.errors import PriceDataError
 from meterctl.prices.rules import DATA
+from pricewatch.errors import PriceDataError
 
 SCRIPT = Path(__file__).with_name("second_opinion.py")
 DIFFERENCES = DATA / "differences.toml"

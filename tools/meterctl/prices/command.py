@@ -1,16 +1,19 @@
-"""``meterctl prices``: build, verify, check and show the price book."""
+"""``meterctl prices``: build, verify, check and show the price book; modules of their own refresh and approve it."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from bedrock_meter import modelid
 from bedrock_meter.pricing import PriceBook
-from meterctl.prices import book, build, check, coverage, models, rules, wheel
-from meterctl.prices.errors import PriceDataError
+from meterctl.prices import build, check, coverage, models, rules, wheel
+from meterctl.prices.approve import approve
+from meterctl.prices.options import Day, console, today
+from meterctl.prices.refresh import refresh
+from pricewatch import book
+from pricewatch.errors import PriceDataError
 
 REPOSITORY = Path(__file__).parents[3]
 LOCK = REPOSITORY / "requirements" / "prices.lock"
@@ -28,27 +31,13 @@ COMPARED = {
 }
 
 
-class Day(click.ParamType[date]):
-    """An ISO date."""
-
-    name = "day"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Read it."""
-        try:
-            return value if isinstance(value, date) else date.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no day such as 2026-11-23", param, ctx)
-
-
-def today() -> date:
-    """Give the day, in UTC, as the book counts."""
-    return datetime.now(UTC).date()
-
-
 @click.group("prices")
 def command() -> None:
-    """Build, verify, check and show the price book."""
+    """Build, verify, check, show, refresh and approve the price book."""
+
+
+for _command in (approve, refresh):
+    command.add_command(_command)
 
 
 @command.command("build")
@@ -141,7 +130,7 @@ def _print_coverage(found: list[coverage.Coverage]) -> None:
         priced = "all" if each.whole else f"{each.ways - len(each.unpriced)}: not {', '.join(each.unpriced[:3])}"
         more = " …" if len(each.unpriced) > 3 else ""  # noqa: PLR2004 - three examples show which they are
         table.add_row(each.model.id, str(each.ways), priced + more)
-    _console().print(table)
+    console().print(table)
     whole = sum(each.whole for each in found)
     click.echo(f"\n{whole} of {len(found)} ACTIVE text models are priced in every way that they can be called")
 
@@ -189,11 +178,5 @@ def _print_rows(rows: list[book.Row]) -> None:
         table.add_row(
             row["scope"], row["region"], row["tier"], f"{row['above']:,}", row["valid_from"], *rates, row["source"]
         )
-    _console().print(table)
+    console().print(table)
     click.echo("\nUS dollars: per 1,000,000 tokens for input, output and cache, for one of every other unit")
-
-
-def _console() -> Console:
-    # Wide enough for every column when the output goes into a file.
-    console = Console()
-    return console if console.is_terminal else Console(width=200)

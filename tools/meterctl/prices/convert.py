@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from meterctl.prices.errors import PriceDataError
+from pricewatch.errors import PriceDataError
 
 type Rates = dict[str, Decimal]
 type Slot = tuple[str, int]
@@ -71,12 +71,6 @@ def exact(value: float | Decimal) -> Decimal:
     if abs(rounded - written) > NOISE * written:
         raise PriceDataError(f"{value} has more than {DIGITS} digits; a price has not")
     return rounded.normalize()
-
-
-def text(rate: Decimal) -> str:
-    """Write a rate in its one form: no exponent, no trailing zero."""
-    plain = format(rate, "f")
-    return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
 def rates_of(entry: Mapping[str, object]) -> dict[Slot, Rates]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from bedrock_meter import modelid
 from bedrock_meter.domain import Scope
-from meterctl.prices.errors import PriceDataError
 from meterctl.prices.rules import Rule, Rules
+from pricewatch.errors import PriceDataError
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 GUARDRAIL = "guardrail"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from meterctl.prices.errors import PriceDataError
 from meterctl.prices.rules import DATA
+from pricewatch.errors import PriceDataError
 
 PATH = DATA / "models.json"
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from bedrock_meter.domain import Scope
-from meterctl.prices.book import Key
 from meterctl.prices.convert import Rates, Slot
-from meterctl.prices.errors import PriceDataError
 from meterctl.prices.keys import Place
 from meterctl.prices.models import GeoRegions
 from meterctl.prices.rules import Rule, Rules
+from pricewatch.book import Key
+from pricewatch.errors import PriceDataError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

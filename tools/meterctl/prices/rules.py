@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from meterctl.prices.errors import PriceDataError
+from pricewatch.errors import PriceDataError
 
 DATA = Path(__file__).parent / "data"
 

@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from meterctl.prices.errors import PriceDataError
+from pricewatch.errors import PriceDataError
 
 _PIN = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>[^\s\\;]+)", re.MULTILINE)
 PRICES = ("litellm", "litellm/model_prices_and_context_window_backup.json")

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import bedrock_meter
-from meterctl.prices.convert import text
-from meterctl.prices.errors import PriceDataError
+from pricewatch.errors import PriceDataError
 
 type Row = dict[str, Any]
 """A row as it stands in the file: strings, an integer, and the rates as decimal strings by name."""
@@ -98,9 +97,55 @@ def rates(row: Mapping[str, Any]) -> dict[str, Decimal]:
     return {bucket: Decimal(rate) for bucket, rate in row["rates"].items()}
 
 
+def text(rate: Decimal) -> str:
+    """Write a rate in its one form: no exponent, no trailing zero."""
+    plain = format(rate, "f")
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+def is_rate(rate: Decimal) -> bool:
+    """Tell whether a book takes a rate: not negative, below a thousand million, 12 decimals at most."""
+    return rate.is_finite() and _RATE.fullmatch(text(rate)) is not None
+
+
 def written(values: Mapping[str, Decimal]) -> dict[str, str]:
     """Write rates, by name, in their order."""
     return {bucket: text(values[bucket]) for bucket in sorted(values)}
+
+
+def a_row(where: Key, prices: Mapping[str, Decimal], *, since: date, day: date, source: str) -> Row:
+    """Make a row.
+
+    Args:
+        where: What it prices.
+        prices: Its rates.
+        since: The first day on which it holds.
+        day: The day on which it was compared with its source.
+        source: Where the rates come from.
+    """
+    model, region, scope, tier, above = where
+    return {
+        "model": model,
+        "region": region,
+        "scope": scope,
+        "tier": tier,
+        "above": above,
+        "valid_from": since.isoformat(),
+        "checked": day.isoformat(),
+        "source": source,
+        "rates": written(prices),
+    }
+
+
+def sources(document_text: str) -> list[str]:
+    """Read what a verified book was made from."""
+    named: list[str] = json.loads(document_text)["sources"]
+    return named
+
+
+def version(document_text: str) -> str:
+    """Read the version of a verified book: the day on which it was made."""
+    return str(json.loads(document_text)["version"])
 
 
 def _canonical(value: object) -> str:
