@@ -18,6 +18,7 @@ from bedrock_meter.cutoff import with_estimate
 from bedrock_meter.domain import Call, Certainty, Ending, Outcome, Record, Status
 from bedrock_meter.errors import Refusal
 from bedrock_meter.estimate import Estimator
+from bedrock_meter.forecast import Forecast
 from bedrock_meter.ports import Clock, FaultLog, ModelResolver, Pricer, Sink
 from bedrock_meter.usage import Reading, UsageReader, reader_for
 from bedrock_meter.usage.buffered import ANSWER_NOT_JSON
@@ -71,15 +72,16 @@ class Meter:
         # Faults whose own record is lost, or that have none; the next one carries them.
         self._carried: list[str] = []
 
-    def open(self, call: Call, *, started: float | None = None) -> "Session":
+    def open(self, call: Call, *, started: float | None = None, forecast: Forecast | None = None) -> "Session":
         """Begin to meter a call.
 
         Args:
             call: What is asked.
             started: The clock's ``monotonic()`` when the request arrived, if that was earlier than now; the time
                 between is our own and counts as overhead.
+            forecast: What is expected of the input, where somebody had to know.
         """
-        return Session(self, self.resolved(call), self._clock.monotonic() if started is None else started)
+        return Session(self, self.resolved(call), self._clock.monotonic() if started is None else started, forecast)
 
     def resolved(self, call: Call) -> Call:
         """Give the call with its model resolved, as far as that is known by now."""
@@ -126,8 +128,9 @@ class Meter:
 class Session:
     """One exchange with Bedrock. Made by `Meter.open`."""
 
-    def __init__(self, meter: Meter, call: Call, started: float) -> None:
+    def __init__(self, meter: Meter, call: Call, started: float, forecast: Forecast | None) -> None:
         self.call = call
+        self._forecast = forecast
         self._meter = meter
         self._started = started
         self._sent: float | None = None
@@ -201,6 +204,7 @@ class Session:
             outcome=self._outcome(ending, reading, answered, attempts, entered),
             cost=cost,
             price_row=price_row,
+            forecast=self._forecast,
             disagreement=reading.disagreement,
             cold_start=self._meter.first(),
             faults=faults,
