@@ -72,7 +72,7 @@ def faults() -> Faults:
 def o200k(layer: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch) -> O200k:
     """The tokenizer as a function with the layer has it."""
     monkeypatch.syspath_prepend(str(layer))
-    return O200k(faults)
+    return O200k(faults.report)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_it_is_loaded_when_it_is_first_asked(layer: Path) -> None:
         "from bedrock_meter.adapters.tokenizer import O200k\n"
         "from bedrock_meter.adapters.faultlog import OnceLog\n"
         "sys.modules['requests'] = sys.modules['regex'] = None\n"
-        "tokenizer = O200k(OnceLog())\n"
+        "tokenizer = O200k(OnceLog().report)\n"
         "before = 'tiktoken' in sys.modules\n"
         "json.dump([before, tokenizer.count('hello world'), 'tiktoken' in sys.modules], sys.stdout)\n"
     )
@@ -152,7 +152,7 @@ def test_an_order_to_stop_passes(
 
 def test_without_the_layer(faults: Faults) -> None:
     """Without the layer every estimate is made from bytes; each is counted, and it is told once."""
-    tokenizer = O200k(faults)
+    tokenizer = O200k(faults.report)
     estimates = [Estimator(tokenizer).text(CLAUDE, "hello world") for _ in range(3)]
     assert estimates == [Estimator().text(CLAUDE, "hello world")] * 3
     assert tokenizer.failures == 3
@@ -165,7 +165,7 @@ def test_another_vocabulary_is_not_used(tmp_path: Path, faults: Faults, content:
     path = tmp_path / VOCABULARY
     if content is not None:
         path.write_bytes(content)
-    assert O200k(faults, path).count("hello") is None
+    assert O200k(faults.report, path).count("hello") is None
     assert faults.codes == [MISSING]
 
 
@@ -174,7 +174,7 @@ def test_one_changed_byte_is_seen(layer: Path, tmp_path: Path, faults: Faults) -
     data = bytearray((layer / "bedrock_meter_tokenizer" / VOCABULARY).read_bytes())
     data[len(data) // 2] ^= 1
     (tmp_path / VOCABULARY).write_bytes(data)
-    assert O200k(faults, tmp_path / VOCABULARY).count("hello") is None
+    assert O200k(faults.report, tmp_path / VOCABULARY).count("hello") is None
     assert faults.codes == [MISSING]
 
 
@@ -183,9 +183,10 @@ def test_the_build_checks_the_vocabulary(build: ModuleType) -> None:
     assert build.VOCABULARY_SHA256 == SHA256
     assert build.VOCABULARY == VOCABULARY
     table = b"\x01\x00\x00\x00" + b"\x02\x00ab" + b"\x07\x00\x00\x00"
-    assert build.as_tiktoken(table) == b"YWI= 7\n"
+    assert build.tokens_of(table) == [b"ab"]
+    assert build.as_tiktoken([b"ab", b"\n"]) == b"YWI= 0\nCg== 1\n"
     with pytest.raises(build.BuildError, match="SHA-256"):
-        build.checked(build.as_tiktoken(table))
+        build.checked(build.as_tiktoken([b"ab"]), build.ORIGINAL_SHA256)
 
 
 def test_the_layer_serves_every_runtime(build: ModuleType) -> None:
