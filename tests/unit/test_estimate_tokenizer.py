@@ -12,9 +12,12 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from tests.builders import Bench, a_call
 
-from bedrock_meter.adapters.tokenizer import FAILED, MISSING, SHA256, VOCABULARY, O200k
+from bedrock_meter.adapters.tokenizer import FAILED, MISSING, PACKAGE, SHA256, VOCABULARY, O200k, estimator
+from bedrock_meter.domain import Ending, Operation
 from bedrock_meter.estimate import Estimator, Method
+from bedrock_meter.meter import Meter
 from bedrock_meter.modelid import parse
 
 ROOT = Path(__file__).parents[2]
@@ -148,6 +151,50 @@ def test_an_order_to_stop_passes(
     with pytest.raises(order):
         o200k.count("a")
     assert faults.codes == []
+
+
+def test_an_estimator_takes_the_layer_that_is_there(
+    layer: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the layer on the path estimates are made by the tokenizer, without it from bytes, and that is no fault."""
+    assert estimator(faults.report).text(CLAUDE, "hello world").method is Method.BYTES
+    monkeypatch.syspath_prepend(str(layer))
+    assert estimator(faults.report).text(CLAUDE, "hello world").method is Method.TOKENIZER
+    assert faults.codes == []
+
+
+def test_the_vocabulary_is_loaded_once(o200k: O200k, faults: Faults) -> None:
+    """Every client of a process has a meter of its own, and all share one vocabulary of some 60 MB."""
+    other = O200k(faults.report)
+    assert o200k.count("hello world") == other.count("hello world") == 2
+    assert o200k._core is other._core  # noqa: SLF001 - there is no other way to see it
+
+
+def test_a_damaged_layer_is_counted_on_a_record(layer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The estimate is made from bytes, the record counts the fault, and a person is told once."""
+    package = tmp_path / PACKAGE
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / VOCABULARY).write_bytes((layer / PACKAGE / VOCABULARY).read_bytes() + b"x")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    bench = Bench()
+    bench.meter = Meter(
+        sink=bench.sink,
+        clock=bench.clock,
+        faults=bench.faults,
+        estimator=estimator(lambda code, error: bench.meter.carry(code, error)),  # noqa: PLW0108 - not yet this meter
+        estimate_sample=1,
+    )
+    counted = b'{"usage":{"inputTokens":9,"outputTokens":1}}'
+    records = []
+    for _ in range(2):
+        session = bench.meter.open(a_call(operation=Operation.CONVERSE), body=b'{"messages":[{"content":"hi"}]}')
+        session.head(200, {"content-type": "application/json"})
+        session.feed(counted)
+        records.append(session.close(Ending.COMPLETE))
+    assert [record and record.faults for record in records] == [(MISSING,), ()]
+    assert [record and record.forecast and record.forecast.method for record in records] == ["bytes", "bytes"]
+    assert bench.faults.codes == [MISSING]
 
 
 def test_without_the_layer(faults: Faults) -> None:
