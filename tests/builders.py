@@ -25,6 +25,7 @@ from bedrock_meter.domain import (
     UsageSource,
 )
 from bedrock_meter.emf import Emf
+from bedrock_meter.forecast import Forecast
 from bedrock_meter.meter import Meter, Session
 from bedrock_meter.modelid import parse
 
@@ -249,6 +250,8 @@ records = st.builds(
     usage=st.none() | usages,
     outcome=outcomes,
     cost=st.none() | st.decimals(Decimal(0), Decimal(10**6), places=9),
+    forecast=st.none()
+    | st.builds(Forecast, tokens=st.integers(0, MAX_COUNT), most=st.integers(0, MAX_COUNT), method=_text),
     disagreement=st.booleans(),
     cold_start=st.booleans(),
     faults=st.lists(st.sampled_from(["reader_fault", "sink_fault"]), max_size=3).map(tuple),

@@ -30,7 +30,7 @@ _MAX_IDLE_SECONDS = 45.0
 """Beyond this a kept connection is not trusted: a frozen Lambda environment does not see its peer hang up."""
 _MAX_IDLE = 64
 """So many connections are kept at most: as many as the local server has workers; a Lambda environment has one."""
-_DEADLINE_MARGIN_SECONDS = 1.0
+DEADLINE_MARGIN_SECONDS = 1.0
 """Time to tell the caller and to write the record before Lambda ends the function."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _UNREACHABLE = "The connection to Bedrock failed ({}). Try again."
@@ -202,13 +202,13 @@ class Upstream:
         try:
             connection.connect(timeout)
         except OSError:
-            self._connect_again(connection, timeout)
+            self._connect_again(connection, time_left)
         return connection
 
-    def _connect_again(self, connection: Connection, timeout: float) -> None:
+    def _connect_again(self, connection: Connection, time_left: Callable[[], float]) -> None:
         connection.close()
         try:
-            connection.connect(timeout)
+            connection.connect(min(_CONNECT_TIMEOUT_SECONDS, time_left()))
         except OSError as error:
             connection.close()
             # Nothing was sent, so this is no timeout of the model, however long it took.
@@ -217,7 +217,7 @@ class Upstream:
     def _time_left(self, deadline: float | None) -> float:
         if deadline is None:
             return self._read_timeout
-        left = deadline - time.perf_counter() - _DEADLINE_MARGIN_SECONDS
+        left = deadline - time.perf_counter() - DEADLINE_MARGIN_SECONDS
         if left <= 0:
             raise TimeoutError
         return min(self._read_timeout, left)

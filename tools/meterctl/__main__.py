@@ -7,6 +7,7 @@ from meterctl.cloudwatch.command import cloudwatch, emf_group
 from meterctl.cost import cost
 from meterctl.demo.command import demo
 from meterctl.prices.command import command as prices
+from meterctl.report.command import command as report
 from meterctl.serve import serve
 from meterctl.simulate.command import command as simulate
 
@@ -17,7 +18,7 @@ def cli() -> None:
     """Exact token metering for Amazon Bedrock."""
 
 
-for command in (cloudwatch, cost, demo, emf_group, prices, serve, simulate):
+for command in (cloudwatch, cost, demo, emf_group, prices, report, serve, simulate):
     cli.add_command(command)
 
 
