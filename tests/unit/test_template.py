@@ -291,7 +291,7 @@ def test_every_event_has_an_expectation() -> None:
     assert events == expected.keys()
 
 
-def test_the_tokenizer_layer_is_mounted_on_demand(template: Mapping[str, Any]) -> None:
+def test_the_tokenizer_layer_is_mounted_on_demand(template: Template) -> None:
     """It is off by default; on, the gateway has it beside the library, and `sam build` makes it by its own Makefile."""
     assert template["Parameters"]["Tokenizer"]["Default"] == "off"
     assert template["Conditions"]["HasTokenizer"] == {"Fn::Equals": [{"Ref": "Tokenizer"}, "on"]}
