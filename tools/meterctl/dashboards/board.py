@@ -1,6 +1,6 @@
 """A dashboard: rows of panels, with the variables, links and annotations that all of ours share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,13 +66,10 @@ class Board:
         """The uid, the same on every Grafana, because dashboards and alerts link to it."""
         return f"bedrock-meter-{self.slug}"
 
-    def panel_id(self, title: str) -> int:
-        """Give the id of a panel.
-
-        Raises:
-            KeyError: There is no such panel.
-        """
-        return {panel.title: number for number, panel, _ in self._laid_out() if isinstance(panel, Panel)}[title]
+    @property
+    def panel_ids(self) -> Mapping[str, int]:
+        """The id of each panel, by its title."""
+        return {panel.title: number for number, panel, _ in self._laid_out() if isinstance(panel, Panel)}
 
     def model(self, place: Place) -> dict[str, Any]:
         """Give the JSON of the dashboard in Grafana's classic schema, which Grafana 11 and later read."""
