@@ -1,7 +1,7 @@
 """Grafana's part in a test: runs what a panel, a variable or an alert rule asks on the local CloudWatch."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +11,13 @@ from tests.functional.gateway.door import REGION
 from meterctl.cloudwatch import CloudWatch
 from meterctl.grafana.compile import TimeRange, Variable, compile_targets, compile_variable, series_labels
 
+_CALCS: Mapping[str, Callable[[list[float]], float]] = {
+    "sum": sum,
+    "max": max,
+    "min": min,
+    "mean": lambda values: sum(values) / len(values),
+    "lastNotNull": lambda values: values[-1],
+}
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -26,8 +33,7 @@ class Series:
     def reduce(self, calc: str) -> float:
         """Make one number of it, as Grafana's reducer of that name does."""
         values = [value for _, value in self.points]
-        ways = {"sum": sum, "max": max, "min": min, "mean": lambda v: sum(v) / len(v), "lastNotNull": lambda v: v[-1]}
-        return float(ways[calc](values))
+        return _CALCS[calc](values)
 
 
 def start_of(text: str, now: datetime) -> datetime:

@@ -95,7 +95,7 @@ def build() -> World:
     cloudwatch = CloudWatch(region=REGION)
     intake = cloudwatch.put_emf([*lines, *_rare(), *_measured()], now=NOW)
     assert not intake.dropped
-    cloudwatch.put_emf(["{not json", '{"_aws":{"Timestamp":0}}'], now=BUSY, log_group=LOG_GROUP)
+    cloudwatch.put_emf(['{"_aws":{"CloudWatchMetrics":[', '{"_aws":{"Timestamp":0}}'], now=BUSY, log_group=LOG_GROUP)
     _put_aws(cloudwatch)
     return World(cloudwatch=cloudwatch, served=served, lines=[json.loads(line) for line in lines])
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ class Target:
 
     namespace: str = _DEFAULTS.namespace
     """The CloudWatch namespace of its metrics."""
-    deployment: Deployment = Deployment(service=_DEFAULTS.service)
+    deployment: Deployment = field(default_factory=lambda: Deployment(service=_DEFAULTS.service))
     runbook: str = alerts.RUNBOOK
     """Where alerts send a person: the address of the runbook."""
 

@@ -1,8 +1,8 @@
 """The alert rules: what each asks CloudWatch, and when it fires.
 
 An alert knows no variables, so each rule is of one deployment by name. A rule that may fire for several use cases,
-models or limits at once asks with a wildcard, and Grafana makes an alert of each series. CloudWatch counts late: what is
-asked ends two minutes ago.
+models or limits at once asks with a wildcard, and Grafana makes an alert of each series. CloudWatch counts late: what
+is asked ends two minutes ago.
 """
 
 from collections.abc import Sequence

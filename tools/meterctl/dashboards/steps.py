@@ -112,5 +112,11 @@ class Deployment:
     """The name of the API; empty when it is that of the stack."""
 
     def metric(self, name: str, statistic: str, period: int = MINUTE) -> Metric:
-        """Ask for the one series of the deployment."""
-        return Metric(metric=name, statistic=statistic, dimensions={SERVICE: self.service}, period=str(period))
+        """Ask for the one series of the deployment; all have the same labels, by which Grafana joins them."""
+        return Metric(
+            metric=name,
+            statistic=statistic,
+            dimensions={SERVICE: self.service},
+            label=self.service,
+            period=str(period),
+        )
