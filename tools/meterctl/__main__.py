@@ -3,6 +3,7 @@
 import click
 
 from bedrock_meter import MeterError, __version__
+from meterctl.annotate import annotate
 from meterctl.cost import cost
 from meterctl.dashboards.command import command as dashboards
 from meterctl.demo.command import demo
@@ -17,7 +18,7 @@ def cli() -> None:
     """Exact token metering for Amazon Bedrock."""
 
 
-for command in (cost, dashboards, demo, prices, serve, simulate):
+for command in (annotate, cost, dashboards, demo, prices, serve, simulate):
     cli.add_command(command)
 
 

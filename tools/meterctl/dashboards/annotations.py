@@ -5,12 +5,9 @@ Deployments need no annotation: the gateway counts them itself, and the panel at
 
 from typing import Any
 
+from meterctl.annotate import DEPLOY_TAG, TAG
 from meterctl.dashboards.queries import DATASOURCE_VARIABLE, REGION_VARIABLE
 
-TAG = "bedrock-meter"
-"""The tag by which dashboards link to each other, and by which they find annotations."""
-DEPLOY_TAG = "deploy"
-"""The tag of an annotation that marks a deployment."""
 ALARM_PREFIX = "bedrock-meter-"
 """How the names of our CloudWatch alarms begin."""
 

@@ -8,6 +8,7 @@ from grafana_foundation_sdk.builders import dashboard as sdk
 from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, DashboardLinkType, GridPos
 
 from bedrock_meter.metrics import DEPLOYMENTS, SERVICE, VERSION
+from meterctl.annotate import TAG
 from meterctl.dashboards import annotations
 from meterctl.dashboards.panels import COUNT, Kind, Panel
 from meterctl.dashboards.queries import Metric, Place, dimension_label, plain
@@ -73,11 +74,11 @@ class Board:
 
     def model(self, place: Place) -> dict[str, Any]:
         """Give the JSON of the dashboard in Grafana's classic schema, which Grafana 11 and later read."""
-        board = sdk.Dashboard(self.title).uid(self.uid).description(self.description).tags([annotations.TAG])
+        board = sdk.Dashboard(self.title).uid(self.uid).description(self.description).tags([TAG])
         # Days and months begin as they do for AWS, whose daily points and bill are in UTC.
         board.timezone("utc").time(self.since, "now").refresh(REFRESH).tooltip(DashboardCursorSync.CROSSHAIR)
         board.variables([*common(place.own), *self.variables])
-        link = sdk.DashboardLink("bedrock-meter").type(DashboardLinkType.DASHBOARDS).tags([annotations.TAG])
+        link = sdk.DashboardLink("bedrock-meter").type(DashboardLinkType.DASHBOARDS).tags([TAG])
         board.links([link.include_vars(True).keep_time(True)])
         found = plain(board.build())
         for variable in found["templating"]["list"]:

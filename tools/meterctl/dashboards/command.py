@@ -4,6 +4,7 @@ The modules that write dashboards need the extra ``dashboards``, so they are loa
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bedrock_meter.config import Settings
+from meterctl.dashboards.api import Grafana
 from meterctl.dashboards.errors import DashboardError
 
 if TYPE_CHECKING:
@@ -75,3 +77,31 @@ def build_command(only_check: bool, output: Path, **options: str) -> None:
 
 def _is(path: Path, text: str) -> bool:
     return path.exists() and path.read_text(encoding="utf-8") == text
+
+
+@command.command("push")
+@click.option("--url", envvar="GRAFANA_URL", required=True, help="Address of Grafana; GRAFANA_URL if left out.")
+@click.option(
+    "--token",
+    envvar="GRAFANA_TOKEN",
+    required=True,
+    help="Token of a service account with the role Editor; GRAFANA_TOKEN if left out, which other users cannot see.",
+)
+@click.option("--folder", default="Bedrock", show_default=True, help="Title of the folder, where there is none yet.")
+@click.option("--datasource", help="Uid of the CloudWatch data source that alerts ask, where there are several.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+@_target_options
+def push_command(url: str, token: str, folder: str, datasource: str | None, dry_run: bool, **options: str) -> None:
+    """Write everything to a Grafana, self-hosted or Amazon Managed; a second time changes nothing."""
+    target = _target(**options)
+    from meterctl.dashboards import push  # noqa: PLC0415 - as in _build
+
+    with closing(Grafana(url, token)) as grafana:
+        found = push.plan(grafana, target, folder=folder, datasource=datasource)
+        if dry_run:
+            for line in found.diff():
+                click.echo(line)
+        else:
+            push.apply(grafana, found)
+        names = ", ".join(change.what for change in found.changes) or "nothing"
+        click.echo(f"Grafana {found.version}: {names} {'would change' if dry_run else 'changed'}")

@@ -31,7 +31,7 @@ from meterctl.dashboards.queries import (
 
 PACE_DAYS, FORECAST_DAYS = 7, 30
 CACHE_READ_PRICE, CACHE_WRITE_PRICE = 0.1, 1.25
-"""What a token read from the cache, and one written for 5 minutes, cost as part of an input token, with Claude."""
+"""What a token read from the cache, and one written for 5 minutes, cost as part of an input token: Claude's highest price."""
 BUDGET_WARNING, BUDGET_SPENT = 80, 100
 
 _COST_BEHIND = (
@@ -58,9 +58,9 @@ _SAVED_BEHIND = (
     "sum(cache_write_5m_tokens) as write_5m, sum(cache_write_1h_tokens) as write_1h by model_base"
 )
 _ASSUMED = (
-    f"An estimate from tokens: a cached token is taken to cost {CACHE_READ_PRICE:.0%} of an input token, and a written "
-    f"one {CACHE_WRITE_PRICE:.0%}, as with Claude for 5 minutes. Other models and the one-hour cache differ. Below 0 "
-    "writing cost more than reading saved."
+    f"An estimate from tokens: a cached token is taken to cost {CACHE_READ_PRICE:.0%} of an input token, the most that "
+    f"any Claude takes, and a written one {CACHE_WRITE_PRICE:.0%}, as for 5 minutes. Other families and the one-hour "
+    "cache differ. Below 0 writing cost more than reading saved."
 )
 _BUDGET_BEHIND = "filter ispresent(BudgetUsed) | stats max(BudgetUsed) as used by Limit"
 _BUDGET_STEPS = ((BUDGET_WARNING, ORANGE), (BUDGET_SPENT, RED))
