@@ -67,12 +67,13 @@ demo: .venv/installed  ## Run the whole path on the Bedrock simulator with real 
 test: .venv/installed .clients-venv/installed  ## Run the unit, functional and contract tests
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
-check: .venv/installed  ## Check format, lint, types, import rules and the price book
+check: .venv/installed  ## Check format, lint, types, import rules, the price book and the dashboards
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/meterctl prices verify
+	@$(BIN)/meterctl dashboards build --check
 
 format: .venv/installed  ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format .

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.cloudformation import CloudFormationLoader, as_list, load, resources, statements
 
 from bedrock_meter import config
 from bedrock_meter.config import Settings
@@ -13,39 +14,10 @@ from bedrock_meter.config import Settings
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-class CloudFormationLoader(yaml.SafeLoader):
-    """Reads a template; ``!Ref X`` becomes ``{"Ref": "X"}`` and ``!Sub X`` becomes ``{"Fn::Sub": "X"}``."""
-
-
-def construct_function(loader: CloudFormationLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    """Give the long form of a CloudFormation short form."""
-    value: Any
-    if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        assert isinstance(node, yaml.MappingNode)
-        value = loader.construct_mapping(node, deep=True)
-    if suffix == "GetAtt" and isinstance(value, str):
-        value = value.split(".", 1)
-    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
-
-
-CloudFormationLoader.add_multi_constructor("!", construct_function)
-
-
 @pytest.fixture(scope="module")
 def template() -> Mapping[str, Any]:
     """The template with long-form functions."""
-    text = (REPOSITORY / "template.yaml").read_text(encoding="utf-8")
-    loaded: Mapping[str, Any] = yaml.load(text, CloudFormationLoader)  # noqa: S506 - a SafeLoader of ours
-    return loaded
-
-
-def resources(template: Mapping[str, Any], kind: str) -> dict[str, Mapping[str, Any]]:
-    """Give the properties of every resource of one type, by logical id."""
-    return {name: one["Properties"] for name, one in template["Resources"].items() if one["Type"] == kind}
+    return load(REPOSITORY / "template.yaml")
 
 
 def environments(template: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -53,19 +25,6 @@ def environments(template: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield template["Globals"]["Function"]["Environment"]["Variables"]
     for function in resources(template, "AWS::Serverless::Function").values():
         yield function.get("Environment", {}).get("Variables", {})
-
-
-def statements(template: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Give every statement of the identity policies of the template."""
-    documents = [policy["PolicyDocument"] for policy in resources(template, "AWS::IAM::ManagedPolicy").values()]
-    for role in resources(template, "AWS::IAM::Role").values():
-        documents += [policy["PolicyDocument"] for policy in role.get("Policies", [])]
-    return [statement for document in documents for statement in document["Statement"]]
-
-
-def as_list(value: Any) -> list[Any]:
-    """Give what may be one thing or a list of things as a list."""
-    return value if isinstance(value, list) else [value]
 
 
 def test_the_api_is_regional_and_traced(template: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from bedrock_meter.metrics import (
 )
 from meterctl.dashboards.board import Board, Row
 from meterctl.dashboards.panels import COUNT, ORANGE, PERCENT, RED, USD, Kind, Panel
+from meterctl.dashboards.thresholds import BUDGET_SPENT_PERCENT, BUDGET_WARNING_PERCENT
 from meterctl.dashboards.queries import (
     Insights,
     Math,
@@ -31,8 +32,7 @@ from meterctl.dashboards.queries import (
 
 PACE_DAYS, FORECAST_DAYS = 7, 30
 CACHE_READ_PRICE, CACHE_WRITE_PRICE = 0.1, 1.25
-"""What a token read from the cache, and one written for 5 minutes, cost as part of an input token: Claude's highest price."""
-BUDGET_WARNING, BUDGET_SPENT = 80, 100
+"""What a token costs that is read from the cache, and one written for 5 minutes, as part of an input token."""
 
 _COST_BEHIND = (
     "filter ispresent(EstimatedCostUSD) | stats sum(EstimatedCostUSD) as usd, count(*) as calls "
@@ -63,7 +63,7 @@ _ASSUMED = (
     "cache differ. Below 0 writing cost more than reading saved."
 )
 _BUDGET_BEHIND = "filter ispresent(BudgetUsed) | stats max(BudgetUsed) as used by Limit"
-_BUDGET_STEPS = ((BUDGET_WARNING, ORANGE), (BUDGET_SPENT, RED))
+_BUDGET_STEPS = ((BUDGET_WARNING_PERCENT, ORANGE), (BUDGET_SPENT_PERCENT, RED))
 
 
 def _money(title: str, description: str, *targets: Target, since: str) -> Panel:
@@ -152,7 +152,7 @@ _WHOLE = (
         behind=_BUDGET_BEHIND,
         steps=_BUDGET_STEPS,
         minimum=0,
-        maximum=BUDGET_SPENT,
+        maximum=BUDGET_SPENT_PERCENT,
         no_value="no limit",
     ),
     Panel(
