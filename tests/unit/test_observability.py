@@ -151,7 +151,7 @@ def test_grafana_may_only_read(template: Mapping[str, Any]) -> None:
 
 
 def test_the_role_trusts_this_accounts_workspace_or_one_principal(template: Mapping[str, Any]) -> None:
-    """Amazon Managed Grafana takes the role for this account's workspaces only; else one principal that is named does."""
+    """Amazon Managed Grafana takes the role for this account's workspaces only; else one named principal does."""
     role = resources(template, "AWS::IAM::Role")["GrafanaRole"]
     workspace, principal = (one["Fn::If"] for one in role["AssumeRolePolicyDocument"]["Statement"])
     assert workspace[0] == "MakesWorkspace"

@@ -17,7 +17,6 @@ from bedrock_meter.metrics import (
 )
 from meterctl.dashboards.board import Board, Row
 from meterctl.dashboards.panels import COUNT, ORANGE, PERCENT, RED, USD, Kind, Panel
-from meterctl.dashboards.thresholds import BUDGET_SPENT_PERCENT, BUDGET_WARNING_PERCENT
 from meterctl.dashboards.queries import (
     Insights,
     Math,
@@ -29,6 +28,7 @@ from meterctl.dashboards.queries import (
     of_service,
     summed,
 )
+from meterctl.dashboards.thresholds import BUDGET_SPENT_PERCENT, BUDGET_WARNING_PERCENT
 
 PACE_DAYS, FORECAST_DAYS = 7, 30
 CACHE_READ_PRICE, CACHE_WRITE_PRICE = 0.1, 1.25
