@@ -50,7 +50,6 @@ def _alarms() -> dict[str, Any]:
     return {
         "refId": "Alarms",
         "queryMode": "Annotations",
-        "annotationType": "metrics",
         "prefixMatching": True,
         "alarmNamePrefix": ALARM_PREFIX,
         "actionPrefix": "arn:",
