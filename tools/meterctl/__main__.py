@@ -4,6 +4,7 @@ import click
 
 from bedrock_meter import MeterError, __version__
 from meterctl.annotate import annotate
+from meterctl.cloudwatch.command import cloudwatch, emf_group
 from meterctl.cost import cost
 from meterctl.dashboards.command import command as dashboards
 from meterctl.demo.command import demo
@@ -18,7 +19,7 @@ def cli() -> None:
     """Exact token metering for Amazon Bedrock."""
 
 
-for command in (annotate, cost, dashboards, demo, prices, serve, simulate):
+for command in (annotate, cloudwatch, cost, dashboards, demo, emf_group, prices, serve, simulate):
     cli.add_command(command)
 
 
