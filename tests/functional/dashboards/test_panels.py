@@ -33,7 +33,7 @@ each_panel = pytest.mark.parametrize(
 )
 SINGLE: Mapping[str, str] = {
     "datasource": "cloudwatch",
-    "region": "us-east-1",
+    "region": "default",
     "service": known.SERVICE,
     "function": known.FUNCTION,
     "api": known.API,

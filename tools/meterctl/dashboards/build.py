@@ -10,7 +10,7 @@ from bedrock_meter.config import Settings
 from meterctl.dashboards import alerts, health, lint, operations, platform, spend, tokens
 from meterctl.dashboards.board import Board
 from meterctl.dashboards.errors import DashboardError
-from meterctl.dashboards.queries import Place
+from meterctl.dashboards.queries import DEFAULT_REGION, Place
 from meterctl.dashboards.rules import rules
 from meterctl.dashboards.steps import Deployment, Rule
 
@@ -53,7 +53,7 @@ def alert_groups(target: Target, *, datasource: str, folder: str) -> dict[str, d
     Raises:
         DashboardError: A rule would not work in Grafana.
     """
-    place = Place(own=target.namespace, datasource=datasource, region="default")
+    place = Place(own=target.namespace, datasource=datasource, region=DEFAULT_REGION)
     return alerts.http_groups(_checked(target, place), place, folder=folder, runbook=target.runbook)
 
 
@@ -74,7 +74,7 @@ def files(target: Target) -> Mapping[Path, str]:
         Path("dashboards", f"{name}.json"): json.dumps(board, indent=2, sort_keys=True) + "\n"
         for name, board in boards(target).items()
     }
-    place = Place(own=target.namespace, datasource=alerts.DATASOURCE_UID, region="default")
+    place = Place(own=target.namespace, datasource=alerts.DATASOURCE_UID, region=DEFAULT_REGION)
     found[Path("provisioning", "alerting", "rules.yaml")] = alerts.file(
         _checked(target, place), place, runbook=target.runbook
     )

@@ -76,6 +76,43 @@ def _percentiles(metric: str, title: str, description: str, unit: str, calls: st
     )
 
 
+def _failures(metric: str, title: str, description: str) -> Panel:
+    return Panel(
+        title=title,
+        description=f"{description} By chosen use case and model.",
+        unit=COUNT,
+        kind=Kind.BARS,
+        targets=(of_calls(metric),),
+        behind=behind.FAILED,
+        no_value="0",
+        decimals=0,
+    )
+
+
+def _requests(by: str, group: str) -> Panel:
+    return Panel(
+        title=f"Requests by {group}",
+        description="Requests that Bedrock accepted; all of them, of the last two weeks at most.",
+        unit=COUNT,
+        kind=Kind.BARS,
+        targets=(Insights(metric=INVOCATIONS, by=by),),
+        behind=behind.CALLS,
+        decimals=0,
+    )
+
+
+def _speed(title: str, description: str, target: Metric, *, unit: str = MILLISECONDS) -> Panel:
+    return Panel(
+        title=title,
+        description=description,
+        unit=unit,
+        calc="mean",
+        targets=(target,),
+        behind=behind.SLOW if target.metric == LATENCY else _STREAMS_BEHIND,
+        minimum=0,
+    )
+
+
 def _each(metric: str, statistic: str, dimension: str, variable: str) -> Metric:
     return Metric(
         metric=metric, statistic=statistic, dimensions={dimension: variable}, label=dimension_label(dimension)
@@ -124,89 +161,19 @@ _SERVICE = (
 )
 
 _SPLIT = (
-    Panel(
-        title="Requests by use case",
-        description="Requests that Bedrock accepted; all use cases, of the last two weeks at most.",
-        unit=COUNT,
-        kind=Kind.BARS,
-        targets=(Insights(metric=INVOCATIONS, by=USE_CASE),),
-        behind=behind.CALLS,
-        decimals=0,
-    ),
-    Panel(
-        title="Requests by model",
-        description="Requests that Bedrock accepted; all models, of the last two weeks at most.",
-        unit=COUNT,
-        kind=Kind.BARS,
-        targets=(Insights(metric=INVOCATIONS, by=MODEL_ID),),
-        behind=behind.CALLS,
-        decimals=0,
-    ),
-    Panel(
-        title="Server errors",
-        description="Answers with 5xx, by chosen use case and model.",
-        unit=COUNT,
-        kind=Kind.BARS,
-        targets=(of_calls(SERVER_ERRORS),),
-        behind=behind.FAILED,
-        no_value="0",
-        decimals=0,
-    ),
-    Panel(
-        title="Client errors",
-        description="Answers with 4xx that are neither throttles nor denials, by chosen use case and model.",
-        unit=COUNT,
-        kind=Kind.BARS,
-        targets=(of_calls(CLIENT_ERRORS),),
-        behind=behind.FAILED,
-        no_value="0",
-        decimals=0,
-    ),
-    Panel(
-        title="Throttles",
-        description="Calls that Bedrock throttled, by chosen use case and model.",
-        unit=COUNT,
-        kind=Kind.BARS,
-        targets=(of_calls(THROTTLES),),
-        behind=behind.FAILED,
-        no_value="0",
-        decimals=0,
-    ),
-    Panel(
-        title="p99 latency by use case",
-        description=_MEASURED,
-        unit=MILLISECONDS,
-        calc="mean",
-        targets=(_each(LATENCY, "p99", USE_CASE, "$usecase"),),
-        behind=behind.SLOW,
-        minimum=0,
-    ),
-    Panel(
-        title="p99 latency by model",
-        description=_MEASURED,
-        unit=MILLISECONDS,
-        calc="mean",
-        targets=(_each(LATENCY, "p99", MODEL_ID, "$model"),),
-        behind=behind.SLOW,
-        minimum=0,
-    ),
-    Panel(
-        title="p90 time to first token by model",
-        description=_STREAMED,
-        unit=MILLISECONDS,
-        calc="mean",
-        targets=(_each(TIME_TO_FIRST_TOKEN, "p90", MODEL_ID, "$model"),),
-        behind=_STREAMS_BEHIND,
-        minimum=0,
-    ),
-    Panel(
-        title="Output tokens per second by model",
-        description=f"{_STREAMED} The mean.",
+    _requests(USE_CASE, "use case"),
+    _requests(MODEL_ID, "model"),
+    _failures(SERVER_ERRORS, "Server errors", "Answers with 5xx."),
+    _failures(CLIENT_ERRORS, "Client errors", "Answers with 4xx that are neither throttles nor denials."),
+    _failures(THROTTLES, "Throttles", "Calls that Bedrock throttled."),
+    _speed("p99 latency by use case", _MEASURED, _each(LATENCY, "p99", USE_CASE, "$usecase")),
+    _speed("p99 latency by model", _MEASURED, _each(LATENCY, "p99", MODEL_ID, "$model")),
+    _speed("p90 time to first token by model", _STREAMED, _each(TIME_TO_FIRST_TOKEN, "p90", MODEL_ID, "$model")),
+    _speed(
+        "Output tokens per second by model",
+        f"{_STREAMED} The mean.",
+        _each(OUTPUT_SPEED, "Average", MODEL_ID, "$model"),
         unit=TOKENS_PER_SECOND,
-        calc="mean",
-        targets=(_each(OUTPUT_SPEED, "Average", MODEL_ID, "$model"),),
-        behind=_STREAMS_BEHIND,
-        minimum=0,
     ),
     Panel(
         title="Stop reasons",

@@ -23,6 +23,8 @@ from bedrock_meter.metrics import MODEL_ID, SERVICE, USE_CASE
 
 DATASOURCE_VARIABLE = "${datasource}"
 REGION_VARIABLE = "$region"
+DEFAULT_REGION = "default"
+"""Grafana's word for the Region of the data source."""
 ALL = "*"
 
 

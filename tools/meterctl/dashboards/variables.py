@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models.common import DataSourceRef
 from grafana_foundation_sdk.models.dashboard import VariableOption, VariableRefresh, VariableSort
 
 from bedrock_meter.metrics import INVOCATIONS, MODEL_ID, SERVICE, USE_CASE
-from meterctl.dashboards.queries import ALL, DATASOURCE_VARIABLE, REGION_VARIABLE
+from meterctl.dashboards.queries import ALL, DATASOURCE_VARIABLE, DEFAULT_REGION, REGION_VARIABLE
 
 type Variable = DatasourceVariable | QueryVariable | TextBoxVariable
 
@@ -22,7 +22,9 @@ def common(own: str) -> Iterator[Variable]:
         own: The namespace of our metrics.
     """
     yield DatasourceVariable("datasource").label("Data source").type("cloudwatch")
-    yield _asking("region", "Region", queryType="regions", region="default")
+    # Without it Grafana would begin with the Region that comes first in the alphabet, and every panel would be empty.
+    usual = VariableOption(selected=True, text=DEFAULT_REGION, value=DEFAULT_REGION)
+    yield _asking("region", "Region", queryType="regions", region=DEFAULT_REGION).current(usual)
     yield values_of("service", "Deployment", namespace=own, metric=INVOCATIONS, dimension=SERVICE)
     yield _several(values_of("usecase", "Use case", namespace=own, metric=INVOCATIONS, dimension=USE_CASE))
     yield _several(values_of("model", "Model", namespace=own, metric=INVOCATIONS, dimension=MODEL_ID))
