@@ -167,6 +167,7 @@ def test_boolean_operators(text: str, count: int) -> None:
         ("a {b}", 2),
         ("a, b", 1),
         (':aws.AccountId="1"', 0),
+        ('Name="a(b"', 5),
     ],
 )
 def test_what_is_no_search_is_refused_with_its_place(text: str, position: int) -> None:
