@@ -35,6 +35,7 @@ DEPLOYED = Panel(
     behind="filter ispresent(version) | stats min(@timestamp) as first_call, count(*) as calls by version",
     width=WIDTH,
     height=4,
+    low=True,
     decimals=0,
 )
 """Stands at the top of every dashboard."""

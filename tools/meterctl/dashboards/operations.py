@@ -97,26 +97,34 @@ def _requests(by: str, group: str) -> Panel:
         kind=Kind.BARS,
         targets=(Insights(metric=INVOCATIONS, by=by),),
         behind=behind.CALLS,
+        width=12,
         decimals=0,
     )
 
 
-def _speed(title: str, description: str, target: Metric, *, unit: str = MILLISECONDS) -> Panel:
-    return Panel(
-        title=title,
-        description=description,
-        unit=unit,
-        calc="mean",
-        targets=(target,),
-        behind=behind.SLOW if target.metric == LATENCY else _STREAMS_BEHIND,
-        minimum=0,
+def _speeds(title: str, description: str, metric: str, statistic: str, unit: str, calls: str) -> tuple[Panel, Panel]:
+    """Give a panel by use case and one by model; no dimension set has both, so each follows its own variable."""
+    by_use_case, by_model = (
+        Panel(
+            title=f"{title} by {group}",
+            description=description,
+            unit=unit,
+            calc="mean",
+            targets=(
+                Metric(
+                    metric=metric,
+                    statistic=statistic,
+                    dimensions={dimension: variable},
+                    label=dimension_label(dimension),
+                ),
+            ),
+            behind=calls,
+            width=12,
+            minimum=0,
+        )
+        for group, dimension, variable in (("use case", USE_CASE, "$usecase"), ("model", MODEL_ID, "$model"))
     )
-
-
-def _each(metric: str, statistic: str, dimension: str, variable: str) -> Metric:
-    return Metric(
-        metric=metric, statistic=statistic, dimensions={dimension: variable}, label=dimension_label(dimension)
-    )
+    return by_use_case, by_model
 
 
 _SERVICE = (
@@ -166,14 +174,15 @@ _SPLIT = (
     _failures(SERVER_ERRORS, "Server errors", "Answers with 5xx."),
     _failures(CLIENT_ERRORS, "Client errors", "Answers with 4xx that are neither throttles nor denials."),
     _failures(THROTTLES, "Throttles", "Calls that Bedrock throttled."),
-    _speed("p99 latency by use case", _MEASURED, _each(LATENCY, "p99", USE_CASE, "$usecase")),
-    _speed("p99 latency by model", _MEASURED, _each(LATENCY, "p99", MODEL_ID, "$model")),
-    _speed("p90 time to first token by model", _STREAMED, _each(TIME_TO_FIRST_TOKEN, "p90", MODEL_ID, "$model")),
-    _speed(
-        "Output tokens per second by model",
+    *_speeds("p99 latency", _MEASURED, LATENCY, "p99", MILLISECONDS, behind.SLOW),
+    *_speeds("p90 time to first token", _STREAMED, TIME_TO_FIRST_TOKEN, "p90", MILLISECONDS, _STREAMS_BEHIND),
+    *_speeds(
+        "Output tokens per second",
         f"{_STREAMED} The mean.",
-        _each(OUTPUT_SPEED, "Average", MODEL_ID, "$model"),
-        unit=TOKENS_PER_SECOND,
+        OUTPUT_SPEED,
+        "Average",
+        TOKENS_PER_SECOND,
+        _STREAMS_BEHIND,
     ),
     Panel(
         title="Stop reasons",

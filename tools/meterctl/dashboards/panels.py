@@ -77,6 +77,9 @@ class Panel:
     steps: tuple[tuple[float, str], ...] = ()
     """From which value a colour holds; below the first it is green."""
     no_value: str | None = None
+    """What stands there when there is no data; a counter that nobody raised is 0 and not missing."""
+    low: bool = False
+    """Whether there is no room for a table under the graph."""
     colours: Mapping[str, str] = field(default_factory=dict)
     """Colours with a meaning, by label."""
 
@@ -139,8 +142,10 @@ def _by_threshold() -> dashboard.FieldColor:
 
 
 def _lines(panel: Panel) -> timeseries.Panel:
-    legend = common.VizLegendOptions().show_legend(True).display_mode(LegendDisplayMode.TABLE)
-    legend.placement(LegendPlacement.BOTTOM).calcs(["lastNotNull", "max", panel.calc])
+    calcs = ["lastNotNull"] if panel.low else [*dict.fromkeys(("lastNotNull", "max", panel.calc))]
+    legend = common.VizLegendOptions().show_legend(True).calcs(calcs)
+    legend.display_mode(LegendDisplayMode.LIST if panel.low else LegendDisplayMode.TABLE)
+    legend.placement(LegendPlacement.RIGHT if panel.low else LegendPlacement.BOTTOM)
     tooltip = common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
     drawn = timeseries.Panel().legend(legend).tooltip(tooltip).color_scheme(_by_name())
     # Calls come and go; without points a lonely value between two gaps would not be drawn.

@@ -1,5 +1,7 @@
 """Platform: Bedrock, Lambda, API Gateway and DynamoDB side by side, and who puts them under pressure."""
 
+from dataclasses import replace
+
 from bedrock_meter.metrics import DENIED, MODEL_ID, THROTTLES
 from meterctl.dashboards import behind
 from meterctl.dashboards.board import Board, Row
@@ -57,7 +59,6 @@ def _counts(title: str, description: str, calls: str, *targets: Target, **colour
         kind=Kind.BARS,
         targets=targets,
         behind=calls,
-        width=6,
         no_value="0",
         decimals=0,
         colours=colours,
@@ -72,7 +73,6 @@ def _times(title: str, description: str, *targets: Target) -> Panel:
         calc="mean",
         targets=targets,
         behind=behind.SLOW,
-        width=6,
         minimum=0,
     )
 
@@ -105,7 +105,7 @@ _BEDROCK = (
     ),
 )
 
-_SERVERLESS = (
+_LAMBDA = (
     _counts(
         "Lambda: invocations",
         "Of the gateway function. Throttles are calls that found no environment.",
@@ -130,10 +130,12 @@ _SERVERLESS = (
         calc="max",
         targets=(_function("ConcurrentExecutions", "Maximum", "at once"),),
         behind=behind.CALLS,
-        width=6,
         minimum=0,
         decimals=0,
     ),
+)
+
+_API_GATEWAY = (
     _counts(
         "API Gateway: requests",
         "What reached the API, and what it answered with an error.",
@@ -150,6 +152,9 @@ _SERVERLESS = (
         _api("Latency", "p99", "whole"),
         _api("IntegrationLatency", "p99", "gateway function"),
     ),
+)
+
+_DYNAMODB = (
     _counts(
         "DynamoDB: capacity used",
         "Of the table with limits and keys, where one is deployed.",
@@ -208,7 +213,6 @@ _ABUSE = (
         ),
         behind="filter ispresent(input_bytes) | fields @timestamp, use_case, key_id, input_bytes, request_id "
         "| sort input_bytes desc | limit 50",
-        width=6,
         minimum=0,
     ),
     Panel(
@@ -223,11 +227,16 @@ _ABUSE = (
             ),
         ),
         behind=_BY_KEY_BEHIND,
-        width=6,
         no_value="no keys in use",
         decimals=0,
     ),
 )
+
+
+def _half(*panels: Panel) -> tuple[Panel, ...]:
+    """Make panels half as wide as the dashboard: ids of models and keys are long."""
+    return tuple(replace(panel, width=12) for panel in panels)
+
 
 BOARD = Board(
     slug="platform",
@@ -235,9 +244,11 @@ BOARD = Board(
     description="The services under the gateway side by side, and who puts them under pressure.",
     since="now-24h",
     rows=(
-        Row(title="Abuse", panels=_ABUSE),
-        Row(title="Amazon Bedrock", panels=_BEDROCK),
-        Row(title="Lambda, API Gateway, DynamoDB", panels=_SERVERLESS),
+        Row(title="Abuse", panels=_half(*_ABUSE)),
+        Row(title="Amazon Bedrock", panels=_half(*_BEDROCK)),
+        Row(title="Lambda", panels=_LAMBDA),
+        Row(title="API Gateway", panels=_half(*_API_GATEWAY)),
+        Row(title="DynamoDB", panels=_DYNAMODB),
     ),
     variables=(
         values_of(

@@ -52,7 +52,7 @@ def _grouped(label: str, by: str, group: str) -> Panel:
         kind=Kind.BARS,
         targets=(Insights(metric=_KINDS[label], by=by),),
         behind=_BEHIND,
-        width=6,
+        width=12,
     )
 
 
