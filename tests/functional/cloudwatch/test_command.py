@@ -33,7 +33,7 @@ def running(*arguments: str) -> Iterator[tuple[str, list[str], IO[str]]]:
             yield said[-1].partition("=")[2], said[:-1], process.stderr
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(10)
+            process.wait(30)
     assert process.returncode == 0
 
 
@@ -109,9 +109,8 @@ def test_a_missing_extra_is_one_sentence() -> None:
     code = "import sys; sys.modules['moto'] = None; from meterctl.__main__ import main; main()"
     ended = subprocess.run([sys.executable, "-c", code, "cloudwatch"], capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert (
-        ended.stderr == "meterctl: `meterctl cloudwatch` needs moto and Flask: pip install 'bedrock-meter[cli,local]'\n"
-    )
+    install = "pip install '.[cli,local]' in a checkout of bedrock-meter"
+    assert ended.stderr == f"meterctl: `meterctl cloudwatch` needs moto and Flask: {install}\n"
 
 
 def test_checking_lines(tmp_path: Path) -> None:

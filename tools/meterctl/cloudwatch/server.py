@@ -21,7 +21,9 @@ class MissingExtraError(MeterError):
     """The packages behind the server are not installed."""
 
     def __init__(self) -> None:
-        super().__init__("`meterctl cloudwatch` needs moto and Flask: pip install 'bedrock-meter[cli,local]'")
+        super().__init__(
+            "`meterctl cloudwatch` needs moto and Flask: pip install '.[cli,local]' in a checkout of bedrock-meter"
+        )
 
 
 class CloudWatchServer:
