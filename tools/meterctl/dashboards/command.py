@@ -27,7 +27,8 @@ def _build() -> ModuleType:
     try:
         from meterctl.dashboards import build  # noqa: PLC0415 - needs an extra that other commands do without
     except ModuleNotFoundError as error:
-        raise DashboardError([f"{error.name} is missing: pip install 'bedrock-meter[dashboards]'"]) from error
+        sentence = "`meterctl dashboards` needs Grafana's SDK and PyYAML: pip install '.[cli,dashboards]' in a checkout"
+        raise DashboardError([sentence]) from error
     return build
 
 
