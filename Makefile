@@ -10,7 +10,7 @@ SAM := .sam-venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-virtualenv
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help setup demo test check estimates estimates-fit prices-check format e2e bench lock clean
+.PHONY: help setup demo test check estimates estimates-fit prices-check schema-check format e2e bench render lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -65,18 +65,24 @@ estimates-fit: .venv/installed .local/tokenizers/installed  ## Fit the factors o
 prices-check: .venv/installed .prices-venv/installed  ## Hold the price book against the model list and a second opinion
 	@$(BIN)/meterctl prices check --second-opinion
 
+schema-check: .venv/installed  ## Hold the dashboards against Grafana's own types; needs npm
+	@mkdir -p .local/schema && cp tests/schema/package.json tests/schema/package-lock.json .local/schema/
+	@cd .local/schema && npm ci --silent --no-audit --no-fund
+	@$(BIN)/python tests/schema/check.py $(CURDIR)/.local/schema
+
 demo: .venv/installed  ## Run the whole path on the Bedrock simulator with real boto3 clients; no AWS account needed
 	@$(BIN)/meterctl demo
 
 test: .venv/installed .clients-venv/installed  ## Run the unit, functional and contract tests
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
-check: .venv/installed  ## Check format, lint, types, import rules and the price book
+check: .venv/installed  ## Check format, lint, types, import rules, the price book and the dashboards
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/meterctl prices verify
+	@$(BIN)/meterctl dashboards build --check
 
 format: .venv/installed  ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format .

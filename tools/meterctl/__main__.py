@@ -3,8 +3,10 @@
 import click
 
 from bedrock_meter import MeterError, __version__
+from meterctl.annotate import annotate
 from meterctl.cloudwatch.command import cloudwatch, emf_group
 from meterctl.cost import cost
+from meterctl.dashboards.command import command as dashboards
 from meterctl.demo.command import demo
 from meterctl.prices.command import command as prices
 from meterctl.report.command import command as report
@@ -18,7 +20,7 @@ def cli() -> None:
     """Exact token metering for Amazon Bedrock."""
 
 
-for command in (cloudwatch, cost, demo, emf_group, prices, report, serve, simulate):
+for command in (annotate, cloudwatch, cost, dashboards, demo, emf_group, prices, report, serve, simulate):
     cli.add_command(command)
 
 
