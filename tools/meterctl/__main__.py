@@ -4,6 +4,7 @@ import click
 
 from bedrock_meter import MeterError, __version__
 from meterctl.cost import cost
+from meterctl.dashboards.command import command as dashboards
 from meterctl.demo.command import demo
 from meterctl.prices.command import command as prices
 from meterctl.serve import serve
@@ -16,7 +17,7 @@ def cli() -> None:
     """Exact token metering for Amazon Bedrock."""
 
 
-for command in (cost, demo, prices, serve, simulate):
+for command in (cost, dashboards, demo, prices, serve, simulate):
     cli.add_command(command)
 
 
