@@ -10,7 +10,7 @@ SAM := .sam-venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-virtualenv
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help setup demo test check estimates prices-check format e2e bench lock clean
+.PHONY: help setup demo test check estimates prices-check format e2e bench render lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -101,3 +101,10 @@ lock: .venv/installed  ## Pin the requirements anew, with hashes and without ind
 
 clean:  ## Remove everything that the targets made
 	rm -rf .venv .clients-venv .prices-venv .sam-venv .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+grafana/render/dist/index.html: grafana/render/package-lock.json grafana/render/index.html grafana/render/vite.config.js $(wildcard grafana/render/src/*)
+	@echo "Building the page that draws dashboards, with Grafana's npm libraries (some 430 MB) ..."
+	@cd grafana/render && npm ci --silent --legacy-peer-deps --no-audit --no-fund && npx vite build --logLevel error
+
+render: .venv/installed grafana/render/dist/index.html  ## Draw the dashboards into docs/img (needs npm and chromium; fonts-inter makes it pretty)
+	@$(BIN)/meterctl dashboards render $(ARGS)

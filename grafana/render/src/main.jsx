@@ -25,7 +25,7 @@ function Picker({ label, value, theme }) {
 
 function Dashboard({ dashboard, width, theme }) {
   const { panels, range, title, variables, notice } = dashboard;
-  const timeRange = { from: dateTime(range.from), raw: { from: range.from, to: range.to }, to: dateTime(range.to) };
+  const timeRange = ({ from, to }) => ({ from: dateTime(from), raw: { from, to }, to: dateTime(to) });
   const column = (width - 2 * EDGE + GAP) / COLUMNS;
   const bottom = Math.max(...panels.map(({ gridPos }) => gridPos.y + gridPos.h));
   return (
@@ -53,7 +53,7 @@ function Dashboard({ dashboard, width, theme }) {
           }
           return (
             <div key={panel.id} style={place}>
-              <Panel height={h * (ROW + GAP) - GAP} panel={panel} timeRange={timeRange} timeZone="utc" width={w * column - GAP} />
+              <Panel height={h * (ROW + GAP) - GAP} panel={panel} timeRange={timeRange(panel.range || range)} timeZone="utc" width={w * column - GAP} />
             </div>
           );
         })}

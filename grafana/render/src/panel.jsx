@@ -18,7 +18,7 @@ function defaults(panel) {
 
 function frames(panel, theme, timeZone) {
   return applyFieldOverrides({
-    data: panel.frames.map((frame) => toDataFrame(frame)),
+    data: (panel.frames || []).map((frame) => toDataFrame(frame)),
     fieldConfig: { defaults: defaults(panel), overrides: panel.fieldConfig?.overrides || [] },
     replaceVariables: (text) => text,
     theme,
@@ -107,7 +107,8 @@ function Rows({ data, width, height }) {
   return <Table data={data[0]} height={height} showTypeIcons={false} width={width} />;
 }
 
-const KINDS = { bargauge: Bars, gauge: Stat, stat: Stat, table: Rows, timeseries: Series };
+// The round gauge is on no registry; its values are drawn as bars.
+const KINDS = { bargauge: Bars, gauge: Bars, stat: Stat, table: Rows, timeseries: Series };
 
 function Note({ children }) {
   const theme = useTheme2();
