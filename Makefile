@@ -111,3 +111,10 @@ lock: .venv/installed  ## Pin the requirements anew, with hashes and without ind
 
 clean:  ## Remove everything that the targets made
 	rm -rf .venv .clients-venv .prices-venv .sam-venv .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+grafana/render/dist/index.html: grafana/render/package-lock.json grafana/render/index.html grafana/render/vite.config.js $(wildcard grafana/render/src/*)
+	@echo "Building the page that draws dashboards, with Grafana's npm libraries (some 430 MB) ..."
+	@cd grafana/render && npm ci --silent --legacy-peer-deps --no-audit --no-fund && npx vite build --logLevel error
+
+render: .venv/installed grafana/render/dist/index.html  ## Draw the dashboards into docs/img (needs npm and chromium; fonts-inter makes it pretty)
+	@$(BIN)/meterctl dashboards render $(ARGS)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.functional.dashboards.runner import Series, ask
-
 from meterctl.cloudwatch import CloudWatch
 from meterctl.grafana.compile import TimeRange
+from meterctl.grafana.run import Series, ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from tests.functional.dashboards import world as known
-from tests.functional.dashboards.runner import options, run_panel
 from tests.functional.dashboards.world import CHATBOT, NOVA, NOW, SUMMARIZER, World
 from tests.functional.gateway.calls import CLAUDE
 
 from meterctl.dashboards.build import BOARDS
 from meterctl.grafana.compile import Variable
+from meterctl.grafana.run import options, run_panel
 
 GRAFANA = Path(__file__).parents[3] / "grafana"
 FILES: Mapping[str, Any] = {

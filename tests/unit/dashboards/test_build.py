@@ -15,7 +15,7 @@ from meterctl.dashboards.errors import DashboardError
 from meterctl.dashboards.queries import Place
 from meterctl.dashboards.rules import rules
 from meterctl.dashboards.steps import Above, Deployment, Reduce
-from meterctl.prices import book
+from pricewatch import book
 
 RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook.md"
 FILES = build.files(build.Target())

@@ -5,6 +5,7 @@ The modules that write dashboards need the extra ``dashboards``, so they are loa
 
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -106,3 +107,23 @@ def push_command(url: str, token: str, folder: str, datasource: str | None, dry_
             push.apply(grafana, found)
         names = ", ".join(change.what for change in found.changes) or "nothing"
         click.echo(f"Grafana {found.version}: {names} {'would change' if dry_run else 'changed'}")
+
+
+@command.command("render")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), default=Path("docs/img"), show_default=True)
+@click.option(
+    "--emf",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="EMF lines; a made-up month if left out.",
+)
+@click.option("--at", type=click.DateTime(["%Y-%m-%dT%H:%M"]), help="When they are looked at, in UTC; now if left out.")
+@click.option("--theme", type=click.Choice(["dark", "light"]), default="dark", show_default=True)
+@click.option("--only", multiple=True, metavar="NAME", help="Only this dashboard; may be given several times.")
+def render_command(output: Path, emf: Path | None, at: datetime | None, theme: str, only: tuple[str, ...]) -> None:
+    """Draw the dashboards into PNG files, with Grafana's own libraries and without a Grafana server."""
+    _build()
+    from meterctl.dashboards import render  # noqa: PLC0415 - needs the same extra
+
+    now = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC)
+    for path in render.draw(folder=GRAFANA, output=output, emf=emf, now=now, theme=theme, only=only):
+        click.echo(path)

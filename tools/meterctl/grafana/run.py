@@ -1,4 +1,4 @@
-"""Grafana's part in a test: runs what a panel, a variable or an alert rule asks on the local CloudWatch."""
+"""Run what a panel, a variable or an alert rule asks on the local CloudWatch, as a Grafana would ask the real one."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.functional.gateway.door import REGION
-
-from meterctl.cloudwatch import CloudWatch
+from meterctl.cloudwatch import CloudWatch, CloudWatchError
 from meterctl.grafana.compile import TimeRange, Variable, compile_targets, compile_variable, series_labels
 
 _CALCS: Mapping[str, Callable[[list[float]], float]] = {
@@ -19,6 +17,7 @@ _CALCS: Mapping[str, Callable[[list[float]], float]] = {
     "lastNotNull": lambda values: values[-1],
 }
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_BACK = re.compile(r"(?:now-)?(\d+)([mhd])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +27,9 @@ class Series:
     name: str
     """What the legend shows."""
     labels: Mapping[str, str]
+    """The dimensions that the plugin makes labels of."""
     points: Sequence[tuple[datetime, float]]
+    """In the order of time; never empty."""
 
     def reduce(self, calc: str) -> float:
         """Make one number of it, as Grafana's reducer of that name does."""
@@ -37,12 +38,17 @@ class Series:
 
 
 def start_of(text: str, now: datetime) -> datetime:
-    """Read the start of a time range: ``now-7d``, ``7d``, ``now/d`` or ``now/M``."""
+    """Read the start of a time range: ``now-7d``, ``7d``, ``now/d`` or ``now/M``.
+
+    Raises:
+        ValueError: It is written in another way.
+    """
     if text in {"now/d", "now/M"}:
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         return midnight if text == "now/d" else midnight.replace(day=1)
-    match = re.fullmatch(r"(?:now-)?(\d+)([mhd])", text)
-    assert match, text
+    match = _BACK.fullmatch(text)
+    if match is None:
+        raise ValueError(f"the time {text!r} is not one that is read here")
     return now - timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
@@ -54,13 +60,19 @@ def ask(
     *,
     alert: bool = False,
 ) -> list[Series]:
-    """Compile targets as Grafana's plugin does, and ask them; empty series are left out, as Grafana leaves them out."""
+    """Compile targets as Grafana's plugin does, and ask them; empty series are left out, as Grafana leaves them out.
+
+    Raises:
+        CloudWatchError: The answer is not complete, which a panel would show in part and without a word.
+    """
     found = []
-    for call in compile_targets(targets, variables, time_range, REGION, alert=alert):
+    for call in compile_targets(targets, variables, time_range, cloudwatch.region, alert=alert):
         answer = cloudwatch.get_metric_data(now=time_range.now, **call.request)
-        assert not answer.get("Messages"), answer["Messages"]
+        if messages := answer.get("Messages"):
+            raise CloudWatchError(f"{messages}")
         for result in answer["MetricDataResults"]:
-            assert result["StatusCode"] == "Complete", result
+            if result["StatusCode"] != "Complete":
+                raise CloudWatchError(f"{result['Id']} is {result['StatusCode']}")
             name, labels = series_labels(result["Label"], call.targets[result["Id"]])
             points = list(zip(result["Timestamps"], result["Values"], strict=True))
             if points:
@@ -86,7 +98,5 @@ def options(
     cloudwatch: CloudWatch, query: Mapping[str, Any], variables: Iterable[Variable], *, now: datetime
 ) -> list[str]:
     """Give what a variable offers."""
-    call = compile_variable(query, variables, REGION)
-    answer = cloudwatch.list_metrics(now=now, **call.request)
-    assert "NextToken" not in answer
-    return call.options(answer["Metrics"])
+    call = compile_variable(query, variables, cloudwatch.region)
+    return call.options(cloudwatch.list_metrics(now=now, **call.request)["Metrics"])
