@@ -133,7 +133,7 @@ export function Panel({ panel, width, height, timeRange, timeZone }) {
           return <Note>{`${panel.type} is not drawn here`}</Note>;
         }
         if (!data.some((frame) => frame.length)) {
-          return <Note>No data</Note>;
+          return <Note>{panel.fieldConfig?.defaults?.noValue || 'No data'}</Note>;
         }
         return (
           <Kind data={data} height={innerHeight} panel={panel} theme={theme} timeRange={timeRange} timeZone={timeZone} width={innerWidth} />

@@ -39,6 +39,9 @@ TOKENS_PER_SECOND = "suffix:tokens/s"
 
 GREEN, ORANGE, RED, BLUE, PURPLE, YELLOW = "green", "orange", "red", "blue", "purple", "yellow"
 
+_WIDE = 12
+"""From so many columns on, of 24, a table beside the graph leaves enough of it; below it shows three rows at most."""
+
 type Builder = timeseries.Panel | stat.Panel | gauge.Panel | bargauge.Panel
 
 
@@ -145,7 +148,8 @@ def _lines(panel: Panel) -> timeseries.Panel:
     calcs = ["lastNotNull"] if panel.low else [*dict.fromkeys(("lastNotNull", "max", panel.calc))]
     legend = common.VizLegendOptions().show_legend(True).calcs(calcs)
     legend.display_mode(LegendDisplayMode.LIST if panel.low else LegendDisplayMode.TABLE)
-    legend.placement(LegendPlacement.RIGHT if panel.low else LegendPlacement.BOTTOM)
+    beside = panel.low or panel.width >= _WIDE
+    legend.placement(LegendPlacement.RIGHT if beside else LegendPlacement.BOTTOM)
     tooltip = common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
     drawn = timeseries.Panel().legend(legend).tooltip(tooltip).color_scheme(_by_name())
     # Calls come and go; without points a lonely value between two gaps would not be drawn.
