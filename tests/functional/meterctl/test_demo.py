@@ -21,7 +21,7 @@ def test_the_demo_agrees_with_the_simulator(tmp_path: Path) -> None:
     """The demo ends with exit code 0, shows every use case and model, and keeps valid lines."""
     emf_file = tmp_path / "emf.jsonl"
 
-    result = CliRunner().invoke(command.demo, ["--emf", str(emf_file)])
+    result = CliRunner().invoke(command.demo, ["--emf", str(emf_file), "--html", str(tmp_path / "report.html")])
 
     assert result.exit_code == 0, result.output
     for text in (traffic.CHATBOT, traffic.SUMMARIZER, "nova-lite", "claude-sonnet-4-5", "llama3-3", "ValidationExcep"):
@@ -48,7 +48,7 @@ def test_the_demo_shows_the_dollars_of_a_hand_computed_table(tmp_path: Path, mon
     pricebook.packaged_book.cache_clear()
     emf_file = tmp_path / "emf.jsonl"
     try:
-        result = CliRunner().invoke(command.demo, ["--emf", str(emf_file)])
+        result = CliRunner().invoke(command.demo, ["--emf", str(emf_file), "--html", str(tmp_path / "report.html")])
     finally:
         pricebook.packaged_book.cache_clear()
 
@@ -72,7 +72,7 @@ def test_the_demo_shows_the_dollars_of_a_hand_computed_table(tmp_path: Path, mon
     assert max(map(len, result.output.splitlines())) <= command.LOG_WIDTH
 
 
-def test_the_demo_fails_when_a_single_token_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_fails_when_a_single_token_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One token more in one line makes the exit code 1 and is named."""
 
     def with_one_token_more(text: Iterable[str]) -> list[dict[str, Any]]:
@@ -81,7 +81,7 @@ def test_the_demo_fails_when_a_single_token_differs(monkeypatch: pytest.MonkeyPa
         return lines
 
     monkeypatch.setattr(f"{command.__name__}.read_lines", with_one_token_more)
-    result = CliRunner().invoke(command.demo, [])
+    result = CliRunner().invoke(command.demo, ["--html", str(tmp_path / "report.html")])
 
     assert result.exit_code == 1
     assert "1 differences" in result.output
