@@ -17,6 +17,8 @@ USE_CASES = "BEDROCK_METER_USE_CASES"
 USE_CASE_HEADER = "BEDROCK_METER_USE_CASE_HEADER"
 MODELS = "BEDROCK_METER_MODELS"
 PRICES = "BEDROCK_METER_PRICES"
+INVOCATION_LOG = "BEDROCK_METER_INVOCATION_LOG"
+METERED_ROLES = "BEDROCK_METER_METERED_ROLES"
 UPSTREAM_URL = "BEDROCK_METER_UPSTREAM_URL"
 MAX_BODY_BYTES = "BEDROCK_METER_MAX_BODY_BYTES"
 READ_TIMEOUT_SECONDS = "BEDROCK_METER_READ_TIMEOUT_SECONDS"
@@ -46,6 +48,12 @@ class Settings:
     """The model ids that become dimensions; None for all that Bedrock acknowledges. (BEDROCK_METER_MODELS)"""
     prices: str | None = None
     """The path of a price book to use instead of the packaged one. (BEDROCK_METER_PRICES)"""
+    invocation_log: str | None = None
+    """The log group of Bedrock's own invocation log, where the reconciliation finds names.
+    (BEDROCK_METER_INVOCATION_LOG)"""
+    metered_roles: frozenset[str] = frozenset()
+    """ARN patterns of the roles whose calls another door meters: the gateway's, and those of functions with the layer.
+    (BEDROCK_METER_METERED_ROLES)"""
     upstream_url: str | None = None
     """Where calls go; None for Bedrock in the own Region. (BEDROCK_METER_UPSTREAM_URL)"""
     max_body_bytes: int = 6 * 1024 * 1024
@@ -82,6 +90,8 @@ class Settings:
             use_case_header=_switch(given, USE_CASE_HEADER),
             models=_names(given, MODELS) or None,
             prices=given.get(PRICES),
+            invocation_log=given.get(INVOCATION_LOG),
+            metered_roles=frozenset(given.get(METERED_ROLES, "").split()),
             upstream_url=_url(given, UPSTREAM_URL),
             max_body_bytes=int(_number(given, MAX_BODY_BYTES, default.max_body_bytes, least=1)),
             read_timeout_seconds=_number(given, READ_TIMEOUT_SECONDS, default.read_timeout_seconds, least=0.1),
