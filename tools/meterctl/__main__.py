@@ -3,6 +3,7 @@
 import click
 
 from bedrock_meter import MeterError, __version__
+from meterctl.cloudwatch.command import cloudwatch, emf_group
 from meterctl.cost import cost
 from meterctl.demo.command import demo
 from meterctl.prices.command import command as prices
@@ -18,7 +19,7 @@ def cli() -> None:
     """Exact token metering for Amazon Bedrock."""
 
 
-for command in (cost, demo, prices, reconcile, report, serve, simulate):
+for command in (cloudwatch, cost, demo, emf_group, prices, reconcile, report, serve, simulate):
     cli.add_command(command)
 
 

@@ -1,0 +1,1 @@
+"""Grafana's side of the metrics: what its CloudWatch plugin asks for."""
