@@ -6,9 +6,11 @@ from bedrock_meter import MeterError, __version__
 from meterctl.cloudwatch.command import cloudwatch, emf_group
 from meterctl.cost import cost
 from meterctl.demo.command import demo
+from meterctl.doctor.command import command as doctor
 from meterctl.prices.command import command as prices
 from meterctl.reconcile.command import command as reconcile
 from meterctl.report.command import command as report
+from meterctl.series import series
 from meterctl.serve import serve
 from meterctl.simulate.command import command as simulate
 
@@ -19,7 +21,7 @@ def cli() -> None:
     """Exact token metering for Amazon Bedrock."""
 
 
-for command in (cloudwatch, cost, demo, emf_group, prices, reconcile, report, serve, simulate):
+for command in (cloudwatch, cost, demo, doctor, emf_group, prices, reconcile, report, series, serve, simulate):
     cli.add_command(command)
 
 

@@ -1,5 +1,6 @@
 """boto3 clients for people: what AWS or the machine refuses becomes one sentence that says what to do."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -49,8 +50,8 @@ def sentence(error: Exception) -> str:
 
 
 def session(region: str | None) -> "boto3.Session":
-    """Make a boto3 session; without a Region it takes the one that AWS tools take."""
+    """Make a boto3 session; without a Region it takes AWS_REGION, which boto3 does not look at, then boto3's own."""
     import boto3  # noqa: PLC0415 - see above
 
     with explained():
-        return boto3.Session(region_name=region)
+        return boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None)

@@ -125,7 +125,8 @@ def _row(sums: Mapping[str, Any], *, at: datetime, calls: int) -> Row:
         calls=calls,
         faults={name: counts[name] for name in ERROR_METRICS if counts.get(name)},
         tokens={name: counts.get(name, 0) for name in TOKEN_METRICS},
-        cost=Decimal(str(sums.get(metrics.COST, 0))),
+        # CloudWatch has floats; a billionth of a dollar is below what a single token costs.
+        cost=Decimal(f"{float(sums.get(metrics.COST, 0)):.9f}"),
         unpriced=round(float(sums.get(metrics.UNPRICED, 0))),
     )
 
