@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -18,6 +19,7 @@ from bedrock_meter.config import Settings
 from meterctl.reconcile import command
 from meterctl.simulate import Served
 from reconcile import account as sides
+from reconcile import app
 from reconcile.account import HOUR, closed
 from reconcile.app import Reconciler, scheduled_at
 from reconcile.compare import BUCKETS, Line, summed, total
@@ -286,3 +288,28 @@ def test_the_command_is_content_when_nothing_went_past(local: Account) -> None:
     result = CliRunner().invoke(command.command, ["--since", "2026-11-23T11:00", "--fail-above", "0"])
     assert result.exit_code == 0
     assert "No token went past the meter" in result.output
+
+
+def test_the_handler_writes_its_lines_to_stdout(
+    account: Account,
+    bedrock: "tuple[BedrockClient, Stubber]",
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As Lambda calls it: settings from the environment, the hour of the schedule, one EMF line a write on stdout."""
+    client, stub = bedrock
+    stub.add_response("list_inference_profiles", {"inferenceProfileSummaries": []})
+    account.call(past=False, times=3)
+    account.call(past=True, times=1)
+    account.publish()
+    clients = {"cloudwatch": account.cloudwatch, "bedrock": client, "logs": boto3.client("logs", **CREDENTIALS)}
+    monkeypatch.setattr(boto3, "client", clients.__getitem__)
+    monkeypatch.setenv("BEDROCK_METER_SERVICE", "meter")
+    context: Any = SimpleNamespace(
+        function_name="reconcile", memory_limit_in_mb=256, invoked_function_arn="arn", aws_request_id="r"
+    )
+    app.lambda_handler({"time": (NOON + timedelta(hours=1, minutes=20)).isoformat()}, context)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
+    assert [line.get("ModelId") for line in lines] == [NOVA, None]
+    assert {line["UnmeteredShare"] for line in lines} == {25.0}
+    account.put_lines([json.dumps(line) for line in lines])
