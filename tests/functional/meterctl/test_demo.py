@@ -1,6 +1,7 @@
 """The demo is what a newcomer runs first: it has to end well, and it has to be able to fail."""
 
 import json
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +28,8 @@ def test_the_demo_agrees_with_the_simulator(tmp_path: Path) -> None:
     for text in (traffic.CHATBOT, traffic.SUMMARIZER, "nova-lite", "claude-sonnet-4-5", "llama3-3", "ValidationExcep"):
         assert text in result.output
     assert "every token bucket of every record is equal" in result.output
+    assert re.search(r"tokens \(\d+\.\d %\) went past the meter", result.output)
+    assert "<figure" in (tmp_path / "report.html").read_text(encoding="utf-8")
     lines = [json.loads(line) for line in emf_file.read_text().splitlines()]
     assert {line["UseCase"] for line in lines} == {traffic.CHATBOT, traffic.SUMMARIZER}
     assert any(line.get("InvocationThrottles") for line in lines)

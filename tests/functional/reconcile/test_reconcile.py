@@ -270,7 +270,7 @@ def test_the_command_shows_the_bypass(local: Account) -> None:
     shown = CliRunner().invoke(command.command, ["--since", "2026-11-23T11:00"])
     assert shown.exit_code == 0, shown.output
     assert "(10.0 %) went past the meter" in shown.output
-    assert "pass --invocation-log GROUP" in shown.output
+    assert "reconcile --invocation-log GROUP" in shown.output
 
     result = CliRunner().invoke(command.command, ["--since", "2026-11-23T11:00", "--json", "--fail-above", "5"])
     document = json.loads(result.output)

@@ -11,7 +11,7 @@ from typing import Any
 from meterctl.cloudwatch import shapes, tokens
 from meterctl.cloudwatch.errors import CloudWatchError, InvalidParameterError
 from meterctl.cloudwatch.model import Metric
-from meterctl.cloudwatch.statistics import BASIC
+from meterctl.cloudwatch.statistics import BASIC, parse
 from meterctl.cloudwatch.store import Store, rollup
 
 PAGE = 500
@@ -72,6 +72,8 @@ def metric_statistics(store: Store, request: Mapping[str, Any], *, now: datetime
         )
     if unknown := [stat for stat in basic if stat not in BASIC]:
         raise InvalidParameterError(f"Statistics has no {unknown[0]!r}; there are {', '.join(BASIC)}")
+    for stat in extended:
+        parse(stat)
     period = shapes.check_period(shapes.needed(request, "Period"))
     window = shapes.window(request, periods=[period], now=now)
     if len(window.grid(period)) > _MAX_POINTS:

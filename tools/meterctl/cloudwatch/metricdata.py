@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from meterctl.cloudwatch import insights, labels, mathsyntax, search, shapes, tokens
+from meterctl.cloudwatch import insights, labels, mathsyntax, search, shapes, statistics, tokens
 from meterctl.cloudwatch.errors import CloudWatchError, ExpressionError, QueryError, refuse
 from meterctl.cloudwatch.mathevaluate import Evaluation
 from meterctl.cloudwatch.mathvalues import Value
@@ -179,7 +179,9 @@ class _Calculation:
 
     def search(self, found: search.Search, *, stat: str, period: int) -> tuple[Series, ...]:
         """Compute a statistic of every metric that a search finds."""
+        # Both are checked even if nothing is found: a typing error is not an empty answer.
         shapes.check_age(shapes.check_period(period), self.window, self._now)
+        statistics.parse(stat)
         metrics = found.find(self._store.metrics())
         several = len({metric.name for metric in metrics}) > 1
         return tuple(

@@ -24,6 +24,7 @@ _SCHEMA_NAME = re.compile(r"[\w./#:-]+")
 _BOOLEAN = re.compile(r"(?:AND|OR|NOT)(?![^\s\"'(){}=,\\])")
 _EQUALS = re.compile(r"=")
 _ESCAPED = re.compile(r"\\(.)")
+_BARE_PARENTHESIS = re.compile(r"(?:[^()\\]|\\.)*[()]")
 _ATOM = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _BETWEEN = re.compile(r"[^A-Za-z0-9]+")
 _ACCOUNT = ":aws."
@@ -171,7 +172,11 @@ def _value(scanner: Scanner) -> Term:
 
 
 def _word(scanner: Scanner) -> str:
+    position = scanner.position
     if quoted := scanner.take(_QUOTED):
+        # The guide demands it: without the backslash it is not said what happens.
+        if _BARE_PARENTHESIS.match(quoted[1]):
+            refuse("a parenthesis in quotes has no backslash before it", position)
         return _unescaped(quoted[1])
     if scanner.peek(_BOOLEAN):
         scanner.fail("a search word")

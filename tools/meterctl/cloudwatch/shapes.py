@@ -79,9 +79,14 @@ def dimensions(entries: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:
     return found
 
 
+def is_period(seconds: int) -> bool:
+    """Tell whether CloudWatch has such a period."""
+    return seconds in _SHORT_PERIODS or (seconds > 0 and seconds % _MINUTE == 0)
+
+
 def check_period(period: object) -> int:
     """Check a period."""
-    if not isinstance(period, int) or not (period in _SHORT_PERIODS or (period > 0 and period % _MINUTE == 0)):
+    if not isinstance(period, int) or not is_period(period):
         raise CloudWatchError(f"a period is 1, 5, 10, 20, 30 or a multiple of 60 seconds, not {period!r}")
     return period
 

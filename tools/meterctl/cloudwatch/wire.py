@@ -27,7 +27,7 @@ _OK = 200
 
 _FAULTS = ServiceModel(
     {
-        "metadata": {"protocol": _CBOR_PROTOCOL},
+        "metadata": {"protocol": _CBOR_PROTOCOL, "targetPrefix": "Fault"},
         "operations": {"Fault": {"name": "Fault", "http": _HTTP, "input": {"shape": "Fault"}}},
         "shapes": {
             "Fault": {"type": "structure", "members": {"__type": {"shape": "Text"}, "message": {"shape": "Text"}}},

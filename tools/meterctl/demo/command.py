@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -19,9 +20,11 @@ from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import Settings
 from bedrock_meter.dimensions import OTHER
 from gateway.app import build, handler_for
-from meterctl.demo import traffic
+from meterctl.cloudwatch.server import MissingExtraError
+from meterctl.demo import bypass, traffic
 from meterctl.demo.proof import BUCKETS, differences
 from meterctl.lambda_front import LambdaFront
+from meterctl.reconcile.show import show
 from meterctl.report import page, sources, terminal
 from meterctl.simulate import Every, Script, Served, Simulator
 from meterctl.summary import Row, read_lines, summarise
@@ -57,13 +60,15 @@ def demo(seed: int, emf_file: Path | None, html: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         path = emf_file or Path(scratch) / "emf.jsonl"
         path.write_text("", encoding="utf-8")
-        started = time.perf_counter()
-        ledger, errors = _run(console, path, seed)
+        began, started = datetime.now(UTC), time.perf_counter()
+        ledger, past, errors = _run(console, path, seed)
         seconds = time.perf_counter() - started
-        lines = read_lines(path.read_text(encoding="utf-8").splitlines())
+        text = path.read_text(encoding="utf-8").splitlines()
+    lines = read_lines(text)
     _show(console, summarise(lines), errors, seconds)
     found = differences(lines, ledger)
     _verdict(console, lines, ledger, found)
+    _reconcile(console, text, [*ledger, *past], began)
     report = sources.from_lines(lines, source="the demo's EMF lines")
     html.write_text(page.page(report), encoding="utf-8")
     console.print(f"A report with plots is in {html}.")
@@ -73,7 +78,8 @@ def demo(seed: int, emf_file: Path | None, html: Path) -> None:
         raise SystemExit(1)
 
 
-def _run(console: Console, path: Path, seed: int) -> tuple[Sequence[Served], Counter[str]]:
+def _run(console: Console, path: Path, seed: int) -> tuple[Sequence[Served], Sequence[Served], Counter[str]]:
+    """Send the traffic; give what was served through the gateways, what past them, and the errors."""
     script = Script(rules=(Every(nth=THROTTLE_EVERY, fault="throttling"), Every(nth=FAIL_EVERY, fault="internal")))
     with (
         Simulator(seed=seed, latency_ms=15, script=script) as simulator,
@@ -89,7 +95,10 @@ def _run(console: Console, path: Path, seed: int) -> tuple[Sequence[Served], Cou
         console.print(f"Applications            boto3 as it is, with {ENDPOINT} set\n")
         with _client(chatbot.url) as for_chatbot, _client(summarizer.url) as for_summarizer:
             errors = _send(console, {traffic.CHATBOT: for_chatbot, traffic.SUMMARIZER: for_summarizer})
-        return simulator.ledger, errors
+        served = simulator.ledger
+        with _client(simulator.url) as stray:
+            bypass.go_past(stray)
+        return served, simulator.ledger[len(served) :], errors
 
 
 @contextmanager
@@ -153,3 +162,11 @@ def _verdict(
     console.print(f"[red]{len(found)} differences:[/red]")
     for sentence in found[:20]:
         console.print(f"  {sentence}")
+
+
+def _reconcile(console: Console, text: Sequence[str], ledger: Sequence[Served], began: datetime) -> None:
+    console.print(f"\nThen {bypass.TIMES} calls went to the simulator itself, past the gateways.")
+    try:
+        show(console, bypass.compare(text, ledger, since=began, credentials=LOCAL_CREDENTIALS))
+    except MissingExtraError as error:
+        console.print(f"They are not compared: {error}")

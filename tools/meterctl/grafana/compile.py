@@ -46,6 +46,8 @@ __all__ = [
 _SEPARATOR = "|&|"
 """Between the name of a series and its dimensions, in the label that the plugin asks for."""
 
+_NEED_ESCAPES = frozenset("\\()")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -144,6 +146,8 @@ def _query(target: Target) -> dict[str, Any]:
 def _search(target: Target) -> str:
     """Write the search of a target with wildcards, several values or without matchExact."""
     known = {name: values for name, values in target.dimensions.items() if ALL not in values}
+    if any(set(value) & _NEED_ESCAPES for values in known.values() for value in values):
+        raise TargetError(target.ref_id, Trap.UNESCAPED, "a value of a dimension in a search")
     terms = [f'MetricName="{target.metric}"', *(_term(name, values) for name, values in known.items())]
     if target.match_exact:
         head = "{" + ",".join(f'"{name}"' for name in (target.namespace, *target.dimensions)) + "}"

@@ -20,6 +20,7 @@ class Trap(StrEnum):
     MATCH_EXACT = "matchExact is missing: the editor and the backend take it differently"
     BAD_ID = "an id begins with a lowercase letter, has letters, digits and _ only, and is there once"
     BAD_PERIOD = "a period is empty, auto, seconds in quotes or an interval such as 5m that CloudWatch has"
+    UNESCAPED = "the plugin escapes quotes alone, and CloudWatch wants a backslash before \\\\ ( and ) too"
     TOO_LONG = "a search has at most 1024 characters: use the variable's custom all value *"
     LEGACY = "an outdated member: write statistic and label"
     TWO_INSIGHTS = "CloudWatch takes one Metrics Insights query in a request"

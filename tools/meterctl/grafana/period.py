@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from meterctl.cloudwatch import shapes
+
 _PERIODS = (60, 300, 900, 3600, 21600, 86400)
 _MAX_POINTS = 2000
 _RETAINED: Sequence[tuple[timedelta, int]] = (
@@ -17,8 +19,6 @@ _RETAINED: Sequence[tuple[timedelta, int]] = (
 
 _INTERVAL = re.compile(r"(\d+(?:\.\d+)?)(ms|[Mwdhmsy])")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2592000, "y": 31536000}
-_SHORT = (1, 5, 10, 20, 30)
-_MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,5 +52,4 @@ def parse(text: str, time_range: TimeRange) -> int | None:
     else:
         return None
     whole = int(seconds)
-    valid = whole == seconds and (whole in _SHORT or (whole > 0 and whole % _MINUTE == 0))
-    return whole if valid else None
+    return whole if whole == seconds and shapes.is_period(whole) else None

@@ -70,10 +70,13 @@ def _span(start: datetime, end: datetime) -> str:
 
 
 def _table(lines: Iterable[Line]) -> Table:
-    table = Table("model", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model", overflow="fold")
     for name in ("calls", "of Bedrock", "tokens", "of Bedrock", "unmetered", "share %", "drift %"):
         table.add_column(name, justify="right", no_wrap=True)
     for line in lines:
+        if not any((line.metered_calls, line.account_calls, line.metered_tokens, line.account_tokens)):
+            continue  # every call failed before a model took it
         table.add_row(
             line.model,
             *(f"{number:,}" for number in (line.metered_calls, line.account_calls)),
@@ -86,7 +89,7 @@ def _table(lines: Iterable[Line]) -> Table:
 
 def _show_callers(console: Console, whole: Line, callers: Sequence[Caller] | None) -> None:
     if callers is None:
-        console.print("Who called: pass --invocation-log GROUP, the log group of Bedrock's invocation log.")
+        console.print("Bedrock's invocation log says who called: meterctl reconcile --invocation-log GROUP.")
         return
     table = Table("principal", "model", box=None, pad_edge=False)
     for name in ("calls", "tokens"):
