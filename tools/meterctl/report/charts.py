@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from bedrock_meter import metrics
 from meterctl.report.model import PERCENTILES, Report
-from meterctl.summary import ERROR_METRICS, TOKEN_METRICS, Row
+from meterctl.summary import ERROR_METRICS, TOKEN_METRICS, Row, period_start
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart (https://jfly.uni-koeln.de/color/). The
 # yellow is left out: it is too pale on white.
@@ -59,12 +59,18 @@ def charts(report: Report) -> list[Chart]:
     spend = _sums(report.rows, (*leading, REST), spent)
     tokens = _sums(report.rows, TOKEN_METRICS, lambda row: row.tokens)
     errors = _sums(report.rows, ERROR_METRICS, lambda row: row.faults)
-    return [
+    drawn = [
         _bars("spend", "Spend by use case", "US dollars", spend, report.period, "$"),
         _bars("tokens", "Tokens by bucket", "tokens", tokens, report.period),
         _lines("latency", "Latency of successful calls", report, leading),
         _bars("errors", "Calls that failed", "calls", errors, report.period),
     ]
+    # The same hours stand below each other, also where one plot has nothing in some of them.
+    first, last = (period_start(at, report.period) for at in (report.since, report.until - timedelta.resolution))
+    for chart in drawn:
+        if chart.figure is not None:
+            chart.figure.update_xaxes(range=[first, last + report.period])
+    return drawn
 
 
 def _leading(rows: Iterable[Row]) -> list[str]:

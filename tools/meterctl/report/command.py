@@ -112,5 +112,5 @@ def _from_file(emf: Path, *, since: datetime | None, until: datetime | None, per
         lines = read_lines(text)
     if not lines:
         raise click.UsageError(f"{emf} holds no EMF line")
-    source = f"EMF lines of {emf.name}"
+    source = "EMF lines of standard input" if emf == Path("-") else f"EMF lines of {emf}"
     return sources.from_lines(lines, source=source, since=since, until=until, period=period)

@@ -35,11 +35,13 @@ dt { color: #555; font-size: .85rem; } dd { margin: 0; font-size: 1.35rem; font-
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid #e3e3e3; vertical-align: top; }
 th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; overflow-wrap: anywhere; }
+td:nth-child(2) { min-width: 12em; }
 thead th { border-bottom: 2px solid #1a1a1a; white-space: nowrap; } tfoot td, tfoot th { font-weight: 600; border: 0; }
 figure { margin: 0; } figcaption { color: #555; font-size: .9rem; }
 @media print {
-  @page { size: A4 landscape; margin: 12mm; }
-  body { max-width: none; padding: 0; font-size: 11pt; } section { break-inside: avoid; }
+  @page { size: A4; margin: 12mm; }
+  body { max-width: none; padding: 0; font-size: 10pt; } section { break-inside: avoid; }
+  .wide { overflow: visible; } table { font-size: 7.5pt; } th, td { padding: .15rem .3rem; } tr { break-inside: avoid; }
 }
 </style>
 <script>$plotly</script>
@@ -60,6 +62,7 @@ $remark
 $charts
 </main>
 <footer><p class="quiet">bedrock-meter $version</p></footer>
+$printing
 </body>
 </html>
 """)
@@ -73,6 +76,15 @@ $plot
 </section>
 """)
 
+# A plot is as wide as the window that it was drawn for; on paper it has to be as wide as a page of A4.
+_PRINTING = """<script>
+const plots = () => document.querySelectorAll(".js-plotly-plot");
+addEventListener("beforeprint", () => plots().forEach(
+  plot => Plotly.relayout(plot, { autosize: false, width: 690, height: 290 })));
+addEventListener("afterprint", () => plots().forEach(
+  plot => Plotly.relayout(plot, { autosize: true, width: null, height: 340 })));
+</script>"""
+
 _PERIODS = {1: "second", 60: "minute", 300: "five minutes", 3600: "hour", 86400: "day"}
 
 
@@ -81,6 +93,7 @@ def page(report: Report) -> str:
     rows = together(report.rows)
     drawn = charts(report)
     unpriced = sum(row.unpriced for row in rows)
+    plotted = any(chart.figure is not None for chart in drawn)
     remark = f"<p>+ {unpriced:,} calls have no price in the price book and are not in the sum.</p>" if unpriced else ""
     return _PAGE.substitute(
         since=f"{report.since:%Y-%m-%d %H:%M}",
@@ -91,7 +104,8 @@ def page(report: Report) -> str:
         table=_table(rows),
         remark=remark,
         # The library is most of the file, and none of it where there is nothing to draw.
-        plotly=get_plotlyjs() if any(chart.figure is not None for chart in drawn) else "",
+        plotly=get_plotlyjs() if plotted else "",
+        printing=_PRINTING if plotted else "",
         charts="".join(map(_section, drawn)),
         version=__version__,
     )
