@@ -1,11 +1,11 @@
 """Who called Bedrock past the meter, from Bedrock's own invocation log."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconcile import insights
 from reconcile.compare import model_of
@@ -20,8 +20,9 @@ _COUNTS = (
     "input.cacheReadInputTokenCount",
     "input.cacheWriteInputTokenCount",
 )
+_SCHEMA = "ModelInvocationLog"
 QUERY = (
-    'filter schemaType = "ModelInvocationLog" | stats count(*) as calls, '
+    f'filter schemaType = "{_SCHEMA}" | stats count(*) as calls, '
     + ", ".join(f"sum({name}) as tokens{place}" for place, name in enumerate(_COUNTS))
     + " by identity.arn as principal, modelId as model"
 )
@@ -86,6 +87,22 @@ def unmetered(rows: Iterable[Mapping[str, str]], *, metered: Iterable[str], alia
         for (principal, model), (calls, tokens) in sums.items()
     ]
     return sorted(found, key=lambda caller: (-caller.tokens, caller.principal, caller.model))
+
+
+def rows_of(records: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
+    """Give the rows that the query would give of parsed log records, one for each call; other records are skipped."""
+    for record in records:
+        if record.get("schemaType") != _SCHEMA:
+            continue
+        row = {"calls": "1"}
+        if model := record.get("modelId"):
+            row["model"] = model
+        if arn := (record.get("identity") or {}).get("arn"):
+            row["principal"] = arn
+        for place, path in enumerate(_COUNTS):
+            part, _, name = path.partition(".")
+            row[f"tokens{place}"] = str((record.get(part) or {}).get(name) or 0)
+        yield row
 
 
 def named(found: Sequence[Caller]) -> int:

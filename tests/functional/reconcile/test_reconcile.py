@@ -1,9 +1,11 @@
 """Gateway, simulated Bedrock and local CloudWatch, with real boto3 clients: both sides agree, and a bypass is seen."""
 
+import gzip
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -313,3 +315,47 @@ def test_the_handler_writes_its_lines_to_stdout(
     assert [line.get("ModelId") for line in lines] == [NOVA, None]
     assert {line["UnmeteredShare"] for line in lines} == {25.0}
     account.put_lines([json.dumps(line) for line in lines])
+
+
+def a_log_record(entry: Served, arn: str) -> dict[str, Any]:
+    """Make the record of a call as Bedrock's invocation log has it, without bodies."""
+    return {
+        "schemaType": "ModelInvocationLog",
+        "schemaVersion": "1.0",
+        "timestamp": "2026-11-23T12:00:07Z",
+        "identity": {"arn": arn},
+        "requestId": entry.request_id,
+        "operation": entry.operation,
+        "modelId": entry.model_id,
+        "input": {"inputTokenCount": entry.input_tokens, "cacheReadInputTokenCount": entry.cache_read_tokens},
+        "output": {"outputTokenCount": entry.output_tokens},
+    }
+
+
+@pytest.mark.parametrize("name", ["log.ndjson", "log.ndjson.gz"])
+def test_the_log_names_exactly_what_went_past(local: Account, tmp_path: Path, name: str) -> None:
+    """Gateway, account metrics and invocation log agree: the tokens of the named principals are the unmetered ones."""
+    local.call(past=False, times=9)
+    past_from = len(local.simulator.ledger)
+    local.call(past=True, times=2)
+    local.publish()
+    arns = (f"{ACCOUNT}:assumed-role/Gateway-1/f", f"{ACCOUNT}:assumed-role/Batch/job-7")
+    ledger = local.simulator.ledger
+    records = [a_log_record(entry, arns[place >= past_from]) for place, entry in enumerate(ledger)]
+    late = a_log_record(ledger[0], arns[1]) | {"timestamp": "2026-11-23T13:00:00Z"}
+    text = "\n".join(json.dumps(record) for record in [*records, late, {"schemaType": "Other"}, 7]) + "\n{"
+    file = tmp_path / name
+    file.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    options = ["--since", "2026-11-23T11:00", "--invocation-log-file", str(file), "--metered-role", "Gateway-*"]
+
+    document = json.loads(CliRunner().invoke(command.command, [*options, "--json"]).output)
+    (named,) = document["principals"]
+    assert (named["principal"], named["model"], named["calls"]) == (f"{ACCOUNT}:assumed-role/Batch", NOVA, 2)
+    assert (
+        named["tokens"]
+        == document["total"]["unmetered_tokens"]
+        == sum(tokens(ledger[past_from:], bucket) for bucket in BUCKETS)
+    )
+    shown = CliRunner().invoke(command.command, options).output
+    assert "assumed-role/Batch" in shown
+    assert "are of nobody in the log" not in shown

@@ -1,5 +1,6 @@
 """``meterctl reconcile``: against Bedrock's metrics, an export of the bill, or Cost Explorer."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from meterctl.prices import book, models
 from meterctl.reconcile import bill, costexplorer, cur, show, showbill, spend
 from meterctl.summary import ended, read_lines
 from reconcile.account import aliases, closed, reconcile
-from reconcile.principals import callers
+from reconcile.principals import Caller, callers, rows_of, unmetered
 
 _WIDTH = 160
 
@@ -28,6 +29,12 @@ _WIDTH = 160
 @click.option("--namespace", default=Settings().namespace, show_default=True, help="Namespace of our metrics.")
 @click.option("--region", help="AWS Region; that of the AWS settings when left out.")
 @click.option("--invocation-log", metavar="GROUP", help="Name who called, from Bedrock's invocation log.")
+@click.option(
+    "--invocation-log-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The same from a file of its records, one JSON object a line; .gz as Bedrock writes it to S3.",
+)
 @click.option(
     "--metered-role",
     "metered_roles",
@@ -53,6 +60,8 @@ def command(**options: Any) -> None:
     until = options["until"] or now()
     if options["since"] >= until:
         raise click.UsageError("--since has to lie before --until")
+    if options["invocation_log"] and options["invocation_log_file"]:
+        raise click.UsageError("--invocation-log and --invocation-log-file are two logs; name one")
     if options["export"] and options["cost_explorer"]:
         raise click.UsageError("--bill and --cost-explorer are two bills; name one")
     console = Console(highlight=False)
@@ -71,17 +80,32 @@ def _metrics(console: Console, until: datetime, options: dict[str, Any]) -> floa
     session = aws.session(options["region"])
     known = aliases(session.client("bedrock"))
     lines = reconcile(session.client("cloudwatch"), namespace=options["namespace"], start=start, end=end, aliases=known)
-    group, named = options["invocation_log"], None
+    group, file, roles = options["invocation_log"], options["invocation_log_file"], options["metered_roles"]
+    named: list[Caller] | None = None
     if group is not None:
-        named = callers(
-            session.client("logs"), group, start=start, end=end, metered=options["metered_roles"], aliases=known
-        )
+        named = callers(session.client("logs"), group, start=start, end=end, metered=roles, aliases=known)
+    elif file is not None:
+        named = unmetered(rows_of(_records(file, start, end)), metered=roles, aliases=known)
     found = show.Comparison(start=start, end=end, lines=lines, callers=named)
     if options["as_json"]:
         click.echo(json.dumps(show.document(found), indent=2))
     else:
         show.show(console, found)
     return found.whole.unmetered_share
+
+
+def _records(file: Path, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
+    """Read the records of a time; what is no record is skipped, as the log has lines of other kinds too."""
+    opened = gzip.open if file.suffix == ".gz" else Path.open
+    with opened(file, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            try:
+                record = json.loads(line)
+                inside = start <= datetime.fromisoformat(record["timestamp"]) < end
+            except (ValueError, KeyError, TypeError):
+                continue
+            if inside:
+                yield record
 
 
 def _bill(console: Console, until: datetime, options: dict[str, Any]) -> float | None:
