@@ -133,9 +133,9 @@ def test_logs_insights_gives_the_rows_of_the_lines() -> None:
             "UseCase": row.use_case,
             "ModelId": row.model,
             "calls": str(row.calls),
-            **{name: f"{count}.0" for name, count in (*row.tokens.items(), *row.faults.items()) if count},
-            "EstimatedCostUSD": str(row.cost),
-            "Unpriced": f"{row.unpriced}.0",
+            **{f"sum_{name}": f"{count}.0" for name, count in (*row.tokens.items(), *row.faults.items()) if count},
+            "sum_EstimatedCostUSD": str(row.cost),
+            "sum_Unpriced": f"{row.unpriced}.0",
         }
         for row in expected.rows
     ]
@@ -150,6 +150,7 @@ def test_logs_insights_gives_the_rows_of_the_lines() -> None:
             stub.add_response("start_query", {"queryId": "q"})
             stub.add_response("get_query_results", results(found), {"queryId": "q"})
         report = sources.from_logs(logs, "/gateway", since=START, until=END, period=HOUR)
+        stub.assert_no_pending_responses()
     assert sums(report) == sums(expected)
     assert report.latencies == expected.latencies
 

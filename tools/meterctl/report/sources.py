@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _ROW_METRICS = (metrics.INVOCATIONS, *TOKEN_METRICS, metrics.COST, metrics.UNPRICED, *ERROR_METRICS)
 # What makes a line one of a call, and not a measurement or another function's.
 _CALLS = f"filter ispresent({metrics.USE_CASE}) and ispresent({metrics.MODEL_ID}) and ispresent(request_id)"
+_SUM = "sum_"
 _BIN = "%Y-%m-%d %H:%M:%S.%f"
 
 
@@ -46,7 +47,8 @@ def from_logs(
     """
     chosen = period or fitting(until - since)
     of_time = f"bin({int(chosen.total_seconds() // 60)}m) as at"
-    sums = ", ".join(f"sum({name}) as {name}" for name in _ROW_METRICS)
+    # An alias that is a field's own name could be taken for the field.
+    sums = ", ".join(f"sum({name}) as {_SUM}{name}" for name in _ROW_METRICS)
     ranks = ", ".join(f"pct({metrics.LATENCY}, {percent}) as p{percent}" for percent in PERCENTILES)
     by_use_case = f"by {of_time}, {metrics.USE_CASE}"
     counted = f"{_CALLS} | stats count(*) as calls, {sums} {by_use_case}, {metrics.MODEL_ID}"
@@ -57,7 +59,7 @@ def from_logs(
         since=since,
         until=until,
         period=chosen,
-        rows=_sorted(_row(each, at=_time(each["at"]), calls=int(float(each["calls"]))) for each in rows),
+        rows=_sorted(_row(_unaliased(each), at=_time(each["at"]), calls=int(float(each["calls"]))) for each in rows),
         latencies=[_latency(each, use_case=each[metrics.USE_CASE], at=_time(each["at"])) for each in times],
     )
 
@@ -129,6 +131,10 @@ def _row(sums: Mapping[str, Any], *, at: datetime, calls: int) -> Row:
         cost=Decimal(f"{float(sums.get(metrics.COST, 0)):.9f}"),
         unpriced=round(float(sums.get(metrics.UNPRICED, 0))),
     )
+
+
+def _unaliased(row: Mapping[str, str]) -> dict[str, str]:
+    return {name.removeprefix(_SUM): value for name, value in row.items()}
 
 
 def _latency(found: Mapping[str, Any], *, use_case: str, at: datetime) -> Latency:
