@@ -34,8 +34,8 @@ dt { color: #555; font-size: .85rem; } dd { margin: 0; font-size: 1.35rem; font-
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid #e3e3e3; vertical-align: top; }
-th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; overflow-wrap: anywhere; }
-td:nth-child(2) { min-width: 12em; }
+th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; }
+td:nth-child(2) { min-width: 12em; overflow-wrap: anywhere; }
 thead th { border-bottom: 2px solid #1a1a1a; white-space: nowrap; } tfoot td, tfoot th { font-weight: 600; border: 0; }
 figure { margin: 0; } figcaption { color: #555; font-size: .9rem; }
 @media print {
