@@ -8,8 +8,11 @@ from meterctl.cloudwatch.command import cloudwatch, emf_group
 from meterctl.cost import cost
 from meterctl.dashboards.command import command as dashboards
 from meterctl.demo.command import demo
+from meterctl.doctor.command import command as doctor
 from meterctl.prices.command import command as prices
+from meterctl.reconcile.command import command as reconcile
 from meterctl.report.command import command as report
+from meterctl.series import series
 from meterctl.serve import serve
 from meterctl.simulate.command import command as simulate
 
@@ -20,7 +23,22 @@ def cli() -> None:
     """Exact token metering for Amazon Bedrock."""
 
 
-for command in (annotate, cloudwatch, cost, dashboards, demo, emf_group, prices, report, serve, simulate):
+COMMANDS = (
+    annotate,
+    cloudwatch,
+    cost,
+    dashboards,
+    demo,
+    doctor,
+    emf_group,
+    prices,
+    reconcile,
+    report,
+    series,
+    serve,
+    simulate,
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 

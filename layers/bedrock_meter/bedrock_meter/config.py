@@ -20,6 +20,8 @@ MODELS = "BEDROCK_METER_MODELS"
 PRICES = "BEDROCK_METER_PRICES"
 PRICES_URL = "BEDROCK_METER_PRICES_URL"
 PRICES_CHECK_SECONDS = "BEDROCK_METER_PRICES_CHECK_SECONDS"
+INVOCATION_LOG = "BEDROCK_METER_INVOCATION_LOG"
+METERED_ROLES = "BEDROCK_METER_METERED_ROLES"
 UPSTREAM_URL = "BEDROCK_METER_UPSTREAM_URL"
 MAX_BODY_BYTES = "BEDROCK_METER_MAX_BODY_BYTES"
 READ_TIMEOUT_SECONDS = "BEDROCK_METER_READ_TIMEOUT_SECONDS"
@@ -69,6 +71,12 @@ class Settings:
     """Where the gateway looks for an approved price book, newer than the packaged one. (BEDROCK_METER_PRICES_URL)"""
     prices_check_seconds: float = 300.0
     """How often it looks there, at most. (BEDROCK_METER_PRICES_CHECK_SECONDS)"""
+    invocation_log: str | None = None
+    """The log group of Bedrock's own invocation log, where the reconciliation finds names.
+    (BEDROCK_METER_INVOCATION_LOG)"""
+    metered_roles: frozenset[str] = frozenset()
+    """ARN patterns of the roles whose calls another door meters: the gateway's, and those of functions with the layer.
+    (BEDROCK_METER_METERED_ROLES)"""
     upstream_url: str | None = None
     """Where calls go; None for Bedrock in the own Region. (BEDROCK_METER_UPSTREAM_URL)"""
     max_body_bytes: int = 6 * 1024 * 1024
@@ -117,6 +125,8 @@ class Settings:
             prices=given.get(PRICES),
             prices_url=s3_object(given[PRICES_URL], setting=PRICES_URL) if PRICES_URL in given else None,
             prices_check_seconds=_number(given, PRICES_CHECK_SECONDS, default.prices_check_seconds, least=1),
+            invocation_log=given.get(INVOCATION_LOG),
+            metered_roles=frozenset(given.get(METERED_ROLES, "").split()),
             upstream_url=_url(given, UPSTREAM_URL),
             max_body_bytes=int(_number(given, MAX_BODY_BYTES, default.max_body_bytes, least=1)),
             read_timeout_seconds=_number(given, READ_TIMEOUT_SECONDS, default.read_timeout_seconds, least=0.1),

@@ -1,6 +1,7 @@
 """The demo is what a newcomer runs first: it has to end well, and it has to be able to fail."""
 
 import json
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -21,12 +22,14 @@ def test_the_demo_agrees_with_the_simulator(tmp_path: Path) -> None:
     """The demo ends with exit code 0, shows every use case and model, and keeps valid lines."""
     emf_file = tmp_path / "emf.jsonl"
 
-    result = CliRunner().invoke(command.demo, ["--emf", str(emf_file)])
+    result = CliRunner().invoke(command.demo, ["--emf", str(emf_file), "--html", str(tmp_path / "report.html")])
 
     assert result.exit_code == 0, result.output
     for text in (traffic.CHATBOT, traffic.SUMMARIZER, "nova-lite", "claude-sonnet-4-5", "llama3-3", "ValidationExcep"):
         assert text in result.output
     assert "every token bucket of every record is equal" in result.output
+    assert re.search(r"tokens \(\d+\.\d %\) went past the meter", result.output)
+    assert "<figure" in (tmp_path / "report.html").read_text(encoding="utf-8")
     lines = [json.loads(line) for line in emf_file.read_text().splitlines()]
     assert {line["UseCase"] for line in lines} == {traffic.CHATBOT, traffic.SUMMARIZER}
     assert any(line.get("InvocationThrottles") for line in lines)
@@ -48,7 +51,7 @@ def test_the_demo_shows_the_dollars_of_a_hand_computed_table(tmp_path: Path, mon
     pricebook.packaged_book.cache_clear()
     emf_file = tmp_path / "emf.jsonl"
     try:
-        result = CliRunner().invoke(command.demo, ["--emf", str(emf_file)])
+        result = CliRunner().invoke(command.demo, ["--emf", str(emf_file), "--html", str(tmp_path / "report.html")])
     finally:
         pricebook.packaged_book.cache_clear()
 
@@ -72,7 +75,7 @@ def test_the_demo_shows_the_dollars_of_a_hand_computed_table(tmp_path: Path, mon
     assert max(map(len, result.output.splitlines())) <= command.LOG_WIDTH
 
 
-def test_the_demo_fails_when_a_single_token_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_fails_when_a_single_token_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One token more in one line makes the exit code 1 and is named."""
 
     def with_one_token_more(text: Iterable[str]) -> list[dict[str, Any]]:
@@ -81,7 +84,7 @@ def test_the_demo_fails_when_a_single_token_differs(monkeypatch: pytest.MonkeyPa
         return lines
 
     monkeypatch.setattr(f"{command.__name__}.read_lines", with_one_token_more)
-    result = CliRunner().invoke(command.demo, [])
+    result = CliRunner().invoke(command.demo, ["--html", str(tmp_path / "report.html")])
 
     assert result.exit_code == 1
     assert "1 differences" in result.output

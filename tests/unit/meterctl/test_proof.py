@@ -4,24 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.served import SERVED
 
 from meterctl.demo.proof import BUCKETS, differences
 from meterctl.simulate import Served
 
-SERVED = Served(
-    request_id="r1",
-    operation="Converse",
-    model_id="amazon.nova-lite-v1:0",
-    http_status=200,
-    error_code=None,
-    fault=None,
-    input_tokens=10,
-    output_tokens=20,
-    cache_read_tokens=1,
-    cache_write_5m_tokens=2,
-    cache_write_1h_tokens=3,
-    complete=True,
-)
 LINE: dict[str, Any] = {
     "request_id": "ours",
     "bedrock_request_id": "r1",

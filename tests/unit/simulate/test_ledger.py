@@ -28,6 +28,8 @@ def test_an_entry_has_every_bucket() -> None:
                 "cache_write_1h_tokens": 0,
                 "complete": True,
                 "units": {},
+                "at": ledger.entries()[0].at,
+                "latency_ms": 0,
             }
         ]
     }

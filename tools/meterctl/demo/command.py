@@ -1,7 +1,6 @@
 """Run the demo: start everything, send the traffic, show the table, prove it."""
 
 import os
-import re
 import sys
 import tempfile
 import time
@@ -9,24 +8,24 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
-from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from bedrock_meter import metrics
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import Settings
 from bedrock_meter.dimensions import OTHER
 from gateway.app import build, handler_for
-from meterctl.demo import traffic
+from meterctl.cloudwatch.server import MissingExtraError
+from meterctl.demo import bypass, traffic
 from meterctl.demo.proof import BUCKETS, differences
 from meterctl.lambda_front import LambdaFront
+from meterctl.reconcile.show import show
+from meterctl.report import page, sources, terminal
 from meterctl.simulate import Every, Script, Served, Simulator
 from meterctl.summary import Row, read_lines, summarise
 
@@ -48,26 +47,39 @@ LOG_WIDTH = 104
 @click.command()
 @click.option("--seed", default=1, show_default=True, help="Another seed gives other answers and token counts.")
 @click.option("--emf", "emf_file", type=click.Path(path_type=Path), help="Keep the EMF lines in this file.")
-def demo(seed: int, emf_file: Path | None) -> None:
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="demo-report.html",
+    show_default=True,
+    help="Where the report goes.",
+)
+def demo(seed: int, emf_file: Path | None, html: Path) -> None:
     """Meter real boto3 calls through the real Lambda handler, on a simulated Bedrock; no AWS account is needed."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     with tempfile.TemporaryDirectory() as scratch:
         path = emf_file or Path(scratch) / "emf.jsonl"
         path.write_text("", encoding="utf-8")
-        started = time.perf_counter()
-        ledger, errors = _run(console, path, seed)
+        began, started = datetime.now(UTC), time.perf_counter()
+        ledger, past, errors = _run(console, path, seed)
         seconds = time.perf_counter() - started
-        lines = read_lines(path.read_text(encoding="utf-8").splitlines())
+        text = path.read_text(encoding="utf-8").splitlines()
+    lines = read_lines(text)
     _show(console, summarise(lines), errors, seconds)
     found = differences(lines, ledger)
     _verdict(console, lines, ledger, found)
+    _reconcile(console, text, [*ledger, *past], began)
+    report = sources.from_lines(lines, source="the demo's EMF lines")
+    html.write_text(page.page(report), encoding="utf-8")
+    console.print(f"A report with plots is in {html}.")
     if emf_file:
         console.print(f"The EMF lines are in {emf_file}.")
     if found:
         raise SystemExit(1)
 
 
-def _run(console: Console, path: Path, seed: int) -> tuple[Sequence[Served], Counter[str]]:
+def _run(console: Console, path: Path, seed: int) -> tuple[Sequence[Served], Sequence[Served], Counter[str]]:
+    """Send the traffic; give what was served through the gateways, what past them, and the errors."""
     script = Script(rules=(Every(nth=THROTTLE_EVERY, fault="throttling"), Every(nth=FAIL_EVERY, fault="internal")))
     with (
         Simulator(seed=seed, latency_ms=15, script=script) as simulator,
@@ -83,7 +95,10 @@ def _run(console: Console, path: Path, seed: int) -> tuple[Sequence[Served], Cou
         console.print(f"Applications            boto3 as it is, with {ENDPOINT} set\n")
         with _client(chatbot.url) as for_chatbot, _client(summarizer.url) as for_summarizer:
             errors = _send(console, {traffic.CHATBOT: for_chatbot, traffic.SUMMARIZER: for_summarizer})
-        return simulator.ledger, errors
+        served = simulator.ledger
+        with _client(simulator.url) as stray:
+            bypass.go_past(stray)
+        return served, simulator.ledger[len(served) :], errors
 
 
 @contextmanager
@@ -126,53 +141,12 @@ def _send(console: Console, clients: "Mapping[str, BedrockRuntimeClient]") -> Co
 
 
 def _show(console: Console, rows: Sequence[Row], errors: Mapping[str, int], seconds: float) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("use case / model", overflow="fold")
-    for name in ("calls", "errs", "input", "output", "cache r", "cache w", "USD", "p50", "p90", "p99"):
-        table.add_column(name, justify="right", no_wrap=True)
-    use_case = None
-    for row in rows:
-        if row.use_case != use_case:
-            use_case = row.use_case
-            table.add_row(f"[bold]{use_case}[/bold]")
-        table.add_row(
-            f"  {_short(row.model)}",
-            f"{row.calls:,}",
-            f"{row.errors:,}",
-            *_tokens(row),
-            _dollars(row),
-            *_latencies(row),
-        )
     console.print("\n[bold]Metered, from the EMF lines alone[/bold] (tokens; US dollars; latency percentiles in ms)")
-    console.print(table)
-    total, unpriced = sum((row.cost for row in rows), Decimal(0)), sum(row.unpriced for row in rows)
-    console.print(f"Together {total:.4f} USD at the list prices of the price book; {unpriced} calls without a price.")
+    console.print(terminal.table(rows))
+    console.print(terminal.total(rows))
     seen = ", ".join(f"{count} {name}" for name, count in sorted(errors.items())) or "none"
     console.print(f"{OTHER}: an invented model id; Bedrock refused it, so it becomes no metric of its own.")
     console.print(f"The applications took {seconds:.1f} s. Errors left after boto3's own retries: {seen}.")
-
-
-def _short(model: str) -> str:
-    """Leave the release date and version of a model id out, for the eye."""
-    return re.sub(r"(-\d{8})?-v\d+(:\d+)?$", "", model)
-
-
-def _tokens(row: Row) -> Iterator[str]:
-    for name in (metrics.INPUT_TOKENS, metrics.OUTPUT_TOKENS, metrics.CACHE_READ_TOKENS, metrics.CACHE_WRITE_TOKENS):
-        yield f"{row.tokens[name]:,}"
-
-
-def _dollars(row: Row) -> str:
-    """Give what is known of the cost; a mark says that calls are missing in it."""
-    if not row.cost and not row.unpriced:
-        return "-"
-    return f"{row.cost:.4f}{'+' if row.unpriced else ''}"
-
-
-def _latencies(row: Row) -> Iterator[str]:
-    for percent in (50, 90, 99):
-        value = row.percentile(percent)
-        yield "-" if value is None else f"{value:.0f}"
 
 
 def _verdict(
@@ -188,3 +162,11 @@ def _verdict(
     console.print(f"[red]{len(found)} differences:[/red]")
     for sentence in found[:20]:
         console.print(f"  {sentence}")
+
+
+def _reconcile(console: Console, text: Sequence[str], ledger: Sequence[Served], began: datetime) -> None:
+    console.print(f"\nThen {bypass.TIMES} calls went to the simulator itself, past the gateways.")
+    try:
+        show(console, bypass.compare(text, ledger, since=began, credentials=LOCAL_CREDENTIALS))
+    except MissingExtraError as error:
+        console.print(f"They are not compared: {error}")

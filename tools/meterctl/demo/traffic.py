@@ -90,3 +90,7 @@ def _invoke_claude(document: str, *, cache: str) -> "Callable[[BedrockRuntimeCli
 
 def _invoke_llama(document: str) -> "Callable[[BedrockRuntimeClient], object]":
     return _invoke(LLAMA, {"prompt": f"Summarise: {document}", "max_gen_len": 256})
+
+
+PAST_THE_GATEWAY = Work(use_case=CHATBOT, call=_converse(NOVA, "What is in the basement?", max_tokens=200))
+"""What an application calls that was not pointed to the gateway."""

@@ -20,6 +20,7 @@ family's whole answer. Not known from any recording either: the error shapes of 
 what is billed of a stream that ends in an error (here the input and what was said).
 """
 
+from meterctl.simulate.accountmetrics import put_requests
 from meterctl.simulate.families import FAMILIES
 from meterctl.simulate.faults import FAULT_HEADER, FAULTS, Every, Fault, Script
 from meterctl.simulate.ledger import Served
@@ -39,4 +40,5 @@ __all__ = [
     "Served",
     "Simulator",
     "fault_model_id",
+    "put_requests",
 ]

@@ -1,14 +1,17 @@
 """`meterctl simulate`: the Bedrock simulator on the command line."""
 
+import json
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
 
+from meterctl.simulate.accountmetrics import put_requests
 from meterctl.simulate.faults import FAULTS, Every, Script
 from meterctl.simulate.models import fault_model_id
 from meterctl.simulate.server import DEFAULT_SLOW_MS, LEDGER_PATH, Simulator
@@ -56,7 +59,13 @@ _EPILOG = "\n".join(
     metavar="N FAULT",
     help="Every n-th call shows this fault. May be given more than once; the first that fits wins.",
 )
-def command(*, rules: tuple[tuple[int, str], ...], **options: Any) -> None:
+@click.option(
+    "--cloudwatch-metrics",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="On the end, write AWS/Bedrock's metrics of what was served: one PutMetricData request a line.",
+)
+def command(*, rules: tuple[tuple[int, str], ...], cloudwatch_metrics: Path | None, **options: Any) -> None:
     """Serve bedrock-runtime on 127.0.0.1, without an AWS account, until Ctrl-C.
 
     Answers every operation but the bidirectional stream, and the OpenAI- and Anthropic-compatible routes, for the text,
@@ -74,6 +83,9 @@ def command(*, rules: tuple[tuple[int, str], ...], **options: Any) -> None:
             click.echo(f"Bedrock simulator on {simulator.url}, seed {options['seed']}. Ctrl-C ends it.")
             click.echo(f"export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={simulator.url}")
             stopped.wait()
+    if cloudwatch_metrics is not None:
+        requests = [json.dumps(request) + "\n" for request in put_requests(simulator.ledger)]
+        cloudwatch_metrics.write_text("".join(requests), encoding="utf-8")
 
 
 @contextmanager

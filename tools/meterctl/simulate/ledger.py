@@ -1,6 +1,7 @@
 """What the simulator served, in order: the second witness against which metered figures are checked."""
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -42,6 +43,10 @@ class Served:
     """Whether the whole answer was handed to the network; for a stream, False until its last byte is about to leave."""
     units: Mapping[str, int] = field(default_factory=dict)
     """What is billed besides tokens, by the name of the unit."""
+    at: float = field(default=0.0, compare=False)
+    """When its answer began to be sent, in seconds since the epoch. Not compared: the same traffic is never as late."""
+    latency_ms: int = 0
+    """How long the model took before its answer began."""
 
 
 class Ledger:
@@ -69,6 +74,8 @@ class Ledger:
             cache_write_1h_tokens=tokens.cache_write_1h,
             complete=ending is Ending.WHOLE and exchange.answer.stream is None,
             units=dict(exchange.units),
+            at=time.time(),
+            latency_ms=exchange.answer.delay_ms,
         )
         with self._lock:
             self._entries.append(entry)
