@@ -78,7 +78,8 @@ def test_many_callers_never_spend_more_than_the_limit(store: LimitStore, store_n
     limit = limit_for(calls)
     ledgers = at_once(lambda seed: caller(store, seed, calls, [limit.id]), THREADS)
 
-    settled, lost = sum(one.settled for one in ledgers), sum(one.lost for one in ledgers)
+    settled = sum((one.settled for one in ledgers), Decimal(0))
+    lost = sum((one.lost for one in ledgers), Decimal(0))
     (counter,) = store.read([an_ask()])
     assert counter == Counter(used=settled + lost, spent=settled)
     assert counter.used <= limit.amount
@@ -91,7 +92,8 @@ def test_many_callers_of_two_limits(store: LimitStore, store_name: str) -> None:
     """Counters that are held together never differ."""
     ledgers = at_once(lambda seed: caller(store, seed, CALLS[store_name] // 4, ["one", "two"]), THREADS)
 
-    settled, lost = sum(one.settled for one in ledgers), sum(one.lost for one in ledgers)
+    settled = sum((one.settled for one in ledgers), Decimal(0))
+    lost = sum((one.lost for one in ledgers), Decimal(0))
     counters = store.read([an_ask(limit=a_limit(id=name)) for name in ("one", "two")])
     assert counters == [Counter(used=settled + lost, spent=settled)] * 2
 
