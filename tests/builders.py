@@ -279,6 +279,8 @@ records = st.builds(
     usage=st.none() | usages,
     outcome=outcomes,
     cost=st.none() | st.decimals(Decimal(0), Decimal(10**6), places=9),
+    forecast=st.none()
+    | st.builds(Forecast, tokens=st.integers(0, MAX_COUNT), most=st.integers(0, MAX_COUNT), method=_text),
     disagreement=st.booleans(),
     cold_start=st.booleans(),
     faults=st.lists(st.sampled_from(["reader_fault", "sink_fault"]), max_size=3).map(tuple),

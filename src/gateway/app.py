@@ -9,8 +9,8 @@ from awshttp.credentials import Provider, provider
 from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.pricebook import PriceBookFile
 from bedrock_meter.adapters.stdout import StreamSink
+from bedrock_meter.adapters.tokenizer import estimator
 from bedrock_meter.config import Settings, control_plane_url
-from bedrock_meter.estimate import Estimator
 from bedrock_meter.meter import Meter
 from bedrock_meter.ports import Clock, FaultLog, Sink
 from gateway.faultlog import StructuredFaultLog
@@ -63,7 +63,8 @@ def build(settings: Settings, *, environ: Mapping[str, str], sink: Sink | None =
         # A simulator or a proxy as upstream has no control plane to ask.
         models=None if settings.upstream_url else _profiles(settings, credentials, faults),
         pricer=prices,
-        estimator=Estimator(),
+        estimator=estimator(lambda code, error: meter.carry(code, error)),  # noqa: PLW0108 - the same
+        estimate_sample=settings.estimate_sample,
     )
     prices.load()  # while the environment starts, not while the first caller waits
     return Gateway(settings=settings, meter=meter, upstream=upstream, clock=clock)

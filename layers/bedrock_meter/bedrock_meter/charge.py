@@ -49,12 +49,11 @@ def charge(
     if reading.invoked_model is not None:
         model = parse(reading.invoked_model, model.region if model else None)
     day, tier = call.received_at.astimezone(UTC).date(), _tier(call, headers)
-    total_input = (usage.input or 0) + (usage.cache_read or 0) + (usage.cache_write or 0)
 
     def find(model: ModelRef) -> RateCard | None:
         # A guardrail has no service tiers.
         paid = None if model.base == GUARDRAIL else tier
-        return pricer.rate_card(model, day=day, tier=paid, total_input=total_input)
+        return pricer.rate_card(model, day=day, tier=paid, total_input=usage.total_input)
 
     return _price(usage, model, find)
 
