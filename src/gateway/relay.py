@@ -8,7 +8,15 @@ from typing import Protocol
 from bedrock_meter import __version__
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Call, Ending, Operation, Record
-from bedrock_meter.errors import GatewayFault, InvalidRequest, Refusal, RequestTooLarge, UpstreamTimeout
+from bedrock_meter.errors import (
+    GatewayFault,
+    InvalidRequest,
+    Refusal,
+    RequestTooLarge,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from bedrock_meter.limiter import Admission
 from bedrock_meter.meter import Meter, Session
 from bedrock_meter.modelid import parse
 from bedrock_meter.ports import Clock
@@ -16,6 +24,7 @@ from bedrock_meter.request import Target, describe, match
 from gateway.chat_usage import UsageHider, ask_for_usage
 from gateway.http import FRAMING_HEADERS, REQUEST_ID_HEADER, Request, Response, error_response
 from gateway.identity import identify
+from gateway.limiting import Limiting
 from gateway.stream import GATEWAY_FAULT, Answer, StreamRelay, is_stream
 
 HEALTH_PATH = "/healthz"
@@ -47,11 +56,15 @@ class Gateway:
         meter: Opens a session for each call.
         upstream: Where calls go.
         clock: The time.
+        limiting: Admits calls; None admits all of them.
     """
 
-    def __init__(self, *, settings: Settings, meter: Meter, upstream: Upstream, clock: Clock) -> None:
+    def __init__(
+        self, *, settings: Settings, meter: Meter, upstream: Upstream, clock: Clock, limiting: Limiting | None = None
+    ) -> None:
         self._settings = settings
         self._meter = meter
+        self._limiting = limiting
         self._upstream = upstream
         self._clock = clock
         self._streams = StreamRelay(settings=settings, meter=meter, clock=clock)
@@ -63,6 +76,7 @@ class Gateway:
         started = self._clock.monotonic()
         target: Target | None = None
         tags: Mapping[str, str] = {}
+        call: Call | None = None
         try:
             target = match(request.method, request.path)
             tags = identify(request.headers, self._settings)
@@ -70,17 +84,30 @@ class Gateway:
             asking = ask_for_usage(call, request.body)
             body = request.body if asking is None else asking
             signed = self._upstream.sign(request.method, _with_query(target, request), request.headers, body)
+            # Last, so that nothing is held for a call that cannot be sent.
+            admission = self._admit(call, body)
         except Exception as error:  # noqa: BLE001 - whatever fails here, the caller gets an answer and we get a record
             refusal = self._refusal(error)
-            session = self._meter.open(self._outline(request, target, tags), started=started)
+            session = self._meter.open(call or self._outline(request, target, tags), started=started)
             session.close(Ending.REFUSED, answered=refusal)
             return error_response(refusal, request.id, request.path)
         hider = None if asking is None else UsageHider()
-        return self._relay(self._meter.open(call, started=started, body=request.body), signed, request, hider)
+        session = self._meter.open(call, started=started, body=request.body, admission=admission)
+        return self._relay(session, signed, request, hider)
 
     def close(self) -> None:
-        """Let go of the connections to Bedrock, for a process that goes on without the gateway."""
+        """Let go of the connections that are kept, for a process that goes on without the gateway."""
         self._upstream.close()
+        for connections in self._limiting.connections if self._limiting else ():
+            connections.close()
+
+    def finish(self) -> None:
+        """Wait for what goes on beside the calls, before the environment may be frozen."""
+        if self._limiting is not None:
+            self._limiting.finish()
+
+    def _admit(self, call: Call, body: bytes) -> Admission | None:
+        return None if self._limiting is None else self._limiting.limiter.admit(self._meter.resolved(call), body)
 
     def _describe(self, request: Request, target: Target, tags: Mapping[str, str]) -> Call:
         if request.unreadable is not None:
@@ -145,7 +172,9 @@ class Gateway:
 
     def _broken(self, session: Session, error: Exception, ending: Ending, request: Request) -> Response:
         refusal = self._refusal(error)
-        session.close(Ending.TIMED_OUT if isinstance(refusal, UpstreamTimeout) else ending, answered=refusal)
+        unsent = isinstance(refusal, UpstreamUnavailable) and not refusal.sent
+        ended = Ending.TIMED_OUT if isinstance(refusal, UpstreamTimeout) else ending
+        session.close(ended, answered=refusal, unsent=unsent)
         return error_response(refusal, request.id, request.path)
 
     def _refusal(self, error: Exception) -> Refusal:
