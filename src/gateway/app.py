@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from awshttp.credentials import Provider, provider
 from bedrock_meter.adapters.clock import SystemClock
+from bedrock_meter.adapters.limiting import Limits, limiting
 from bedrock_meter.adapters.pricebook import PriceBookFile
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.adapters.tokenizer import estimator
@@ -17,9 +18,9 @@ from bedrock_meter.ports import Clock, FaultLog, Sink
 from gateway.count_tokens import forecaster
 from gateway.faultlog import StructuredFaultLog
 from gateway.http import Response, parse_event, render
-from gateway.limiting import Limits, limiting
 from gateway.profiles import InferenceProfiles
 from gateway.relay import Gateway
+from gateway.services import AwsServices
 from gateway.upstream import Upstream
 
 # A simulator or a proxy as upstream does not care which Region was signed.
@@ -76,19 +77,21 @@ def build(
         estimate_sample=settings.estimate_sample,
     )
     prices.load()  # while the environment starts, not while the first caller waits
+    services = AwsServices(settings, region=region, credentials=credentials)
     limiter = None
     if limits is not None:
         limiter = limiting(
             limits,
             settings,
-            region=region,
-            credentials=credentials,
+            transport=services.transport,
             forecaster=forecaster(settings, meter, upstream) or EstimateForecaster(estimate),
             pricer=prices,
             faults=faults,
             sink=sink,
         )
-    return Gateway(settings=settings, meter=meter, upstream=upstream, clock=clock, limiting=limiter)
+    return Gateway(
+        settings=settings, meter=meter, upstream=upstream, clock=clock, limiting=limiter, connections=services
+    )
 
 
 def _profiles(settings: Settings, credentials: Provider, faults: FaultLog) -> InferenceProfiles:

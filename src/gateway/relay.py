@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from bedrock_meter import __version__
+from bedrock_meter.adapters.limiting import Limiting
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Call, Ending, Operation, Record
 from bedrock_meter.errors import (
@@ -24,7 +25,6 @@ from bedrock_meter.request import Target, describe, match
 from gateway.chat_usage import UsageHider, ask_for_usage
 from gateway.http import FRAMING_HEADERS, REQUEST_ID_HEADER, Request, Response, error_response
 from gateway.identity import identify
-from gateway.limiting import Limiting
 from gateway.stream import GATEWAY_FAULT, Answer, StreamRelay, is_stream
 
 HEALTH_PATH = "/healthz"
@@ -45,6 +45,13 @@ class Upstream(Protocol):
         """Let go of what is kept between calls."""
 
 
+class Connections(Protocol):
+    """What keeps connections between calls."""
+
+    def close(self) -> None:
+        """Close them; later calls make new ones."""
+
+
 class Gateway:
     """The app behind every transport. Never raises; safe to share between threads.
 
@@ -57,14 +64,23 @@ class Gateway:
         upstream: Where calls go.
         clock: The time.
         limiting: Admits calls; None admits all of them.
+        connections: What else keeps connections between calls.
     """
 
     def __init__(
-        self, *, settings: Settings, meter: Meter, upstream: Upstream, clock: Clock, limiting: Limiting | None = None
+        self,
+        *,
+        settings: Settings,
+        meter: Meter,
+        upstream: Upstream,
+        clock: Clock,
+        limiting: Limiting | None = None,
+        connections: Connections | None = None,
     ) -> None:
         self._settings = settings
         self._meter = meter
         self._limiting = limiting
+        self._connections = connections
         self._upstream = upstream
         self._clock = clock
         self._streams = StreamRelay(settings=settings, meter=meter, clock=clock)
@@ -98,8 +114,8 @@ class Gateway:
     def close(self) -> None:
         """Let go of the connections that are kept, for a process that goes on without the gateway."""
         self._upstream.close()
-        for connections in self._limiting.connections if self._limiting else ():
-            connections.close()
+        if self._connections is not None:
+            self._connections.close()
 
     def finish(self) -> None:
         """Wait for what goes on beside the calls, before the environment may be frozen."""
