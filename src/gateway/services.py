@@ -19,7 +19,7 @@ class AwsServices:
     """
 
     def __init__(self, settings: Settings, *, region: str, credentials: Provider) -> None:
-        self._urls = {DYNAMODB: settings.table_url, EVENTBRIDGE: settings.events_url}
+        self._urls = {DYNAMODB: settings.aws_endpoint_url_dynamodb, EVENTBRIDGE: settings.aws_endpoint_url_eventbridge}
         self._region = region
         self._credentials = credentials
         self._made: dict[str, JsonService] = {}

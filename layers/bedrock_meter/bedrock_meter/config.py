@@ -83,7 +83,7 @@ class Settings:
     """How long that may take before an estimate is made instead, in seconds. (BEDROCK_METER_COUNT_TOKENS_SECONDS)"""
     table: str | None = None
     """The DynamoDB table of registry and limits; None for none of them. (BEDROCK_METER_TABLE)"""
-    table_url: str | None = None
+    aws_endpoint_url_dynamodb: str | None = None
     """Where DynamoDB is; None for AWS's own in the Region. (AWS_ENDPOINT_URL_DYNAMODB)"""
     fail_mode: str = "open"
     """Whether calls go on (``open``) while their limits cannot be looked at. (BEDROCK_METER_FAIL_MODE)"""
@@ -98,7 +98,7 @@ class Settings:
     (BEDROCK_METER_DEFAULT_MAX_OUTPUT_TOKENS)"""
     event_bus: str | None = None
     """The EventBridge bus that gets an event for each warning level; None for none. (BEDROCK_METER_EVENT_BUS)"""
-    events_url: str | None = None
+    aws_endpoint_url_eventbridge: str | None = None
     """Where EventBridge is; None for AWS's own in the Region. (AWS_ENDPOINT_URL_EVENTBRIDGE)"""
     region: str | None = None
     """The AWS Region to sign for. (AWS_REGION, else AWS_DEFAULT_REGION)"""
@@ -133,7 +133,7 @@ class Settings:
             count_tokens_bytes=int(_number(given, COUNT_TOKENS_BYTES, 0, least=1)) or None,
             count_tokens_seconds=_number(given, COUNT_TOKENS_SECONDS, default.count_tokens_seconds, least=0.05),
             table=_named(given, TABLE, _TABLE_NAME),
-            table_url=_url(given, TABLE_URL),
+            aws_endpoint_url_dynamodb=_url(given, TABLE_URL),
             fail_mode=_choice(given, FAIL_MODE, default.fail_mode, "closed"),
             unpriced=_choice(given, UNPRICED, default.unpriced, "allow"),
             hold=_choice(given, HOLD, default.hold, "estimate"),
@@ -142,7 +142,7 @@ class Settings:
                 _number(given, DEFAULT_MAX_OUTPUT_TOKENS, default.default_max_output_tokens, least=1)
             ),
             event_bus=_named(given, EVENT_BUS, _BUS_NAME),
-            events_url=_url(given, EVENTS_URL),
+            aws_endpoint_url_eventbridge=_url(given, EVENTS_URL),
             region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
         )
 

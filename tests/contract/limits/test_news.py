@@ -30,7 +30,7 @@ def test_sinks_are_told_of_budgets() -> None:
 
 
 def test_the_metric_of_a_budget() -> None:
-    """BudgetUsed is written twice: with its limit as dimension, and for the service, where an alarm takes the maximum."""
+    """BudgetUsed is written with its limit as dimension, and once more for the service, whose maximum alarms take."""
     stream = io.StringIO()
     StreamSink(an_emf(), stream).used(USE)
     of_limit, of_service = map(json.loads, stream.getvalue().splitlines())
@@ -115,7 +115,7 @@ def test_between_levels_no_event_is_sent() -> None:
 
 
 def test_an_event_that_was_not_taken_is_a_fault() -> None:
-    """Whatever EventBridge says or does not say, nobody's call is touched; the fault is reported, and not sent again."""
+    """Whatever EventBridge answers, nobody's call is touched; the fault is reported, and the event not sent again."""
     for answer in ({"FailedEntryCount": 1}, AwsError(AwsError.UNANSWERED), OSError()):
         bus = Bus(answer)
         assert told(bus) == [FAULT]

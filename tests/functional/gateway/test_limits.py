@@ -369,7 +369,7 @@ def test_the_counters_are_in_dynamodb(bedrock: Simulator) -> None:
     limit = a_limit("0.01")
     with dynamodb_server() as url, closing(dynamodb_client(url)) as dynamodb:
         table = make_table(dynamodb)
-        settings = {"table": table, "table_url": url}
+        settings = {"table": table, "aws_endpoint_url_dynamodb": url}
         with open_door(bedrock.url, settings=settings, limits=Limits(directory=FixedLimits([limit]))) as door:
             invoke(door)
             cost = door.record.cost
