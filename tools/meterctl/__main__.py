@@ -6,6 +6,7 @@ from bedrock_meter import MeterError, __version__
 from meterctl.cost import cost
 from meterctl.demo.command import demo
 from meterctl.prices.command import command as prices
+from meterctl.report.command import command as report
 from meterctl.serve import serve
 from meterctl.simulate.command import command as simulate
 
@@ -16,7 +17,7 @@ def cli() -> None:
     """Exact token metering for Amazon Bedrock."""
 
 
-for command in (cost, demo, prices, serve, simulate):
+for command in (cost, demo, prices, report, serve, simulate):
     cli.add_command(command)
 
 
