@@ -4,13 +4,12 @@ import json
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.builders import NOON, FakeFaultLog, FakeForecaster, a_limit
+from tests.builders import NOON, FakeFaultLog, FakeForecaster, NoonClock, a_limit
 from tests.contract.limits.stores import client_of as dynamodb_client
 from tests.contract.limits.stores import dynamodb_server, make_table
 from tests.functional.gateway.calls import CLAUDE, CLAUDE_BODY, CLAUDE_PATH, INVOKE_BODIES, QUESTION, converse
@@ -18,7 +17,6 @@ from tests.functional.gateway.door import Door, open_door
 from tests.functional.gateway.streams import FakeAnswer, Rig, converse_frames
 from tests.functional.gateway.stub import StubUpstream, http, sends, sends_then_closes
 
-from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.limiting import Limits
 from bedrock_meter.adapters.memory import FixedLimits, MemoryLimitStore
 from bedrock_meter.budget import Windows
@@ -32,14 +30,6 @@ from meterctl.simulate import Simulator, fault_model_id
 CHAT_BODY = json.dumps(
     {"model": "openai.gpt-oss-120b-1:0", "max_tokens": 50, "messages": [{"role": "user", "content": QUESTION}]}
 ).encode()
-
-
-class NoonClock(SystemClock):
-    """A clock on which it is always noon, so that no minute ends during a test."""
-
-    def now(self) -> datetime:
-        """Give noon."""
-        return NOON
 
 
 @pytest.fixture(autouse=True)
