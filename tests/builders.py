@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.domain import (
     MAX_COUNT,
     Call,
@@ -26,6 +27,7 @@ from bedrock_meter.domain import (
 )
 from bedrock_meter.emf import Emf
 from bedrock_meter.forecast import Forecast
+from bedrock_meter.limits import Ask, Limit, Period, Subject, Unit
 from bedrock_meter.meter import Meter, Session
 from bedrock_meter.modelid import parse
 
@@ -55,6 +57,14 @@ class FakeClock:
     def monotonic(self) -> float:
         """Give seconds from a start that is not 0, so that nobody takes a reading for a duration."""
         return 1000.0 + self._elapsed
+
+
+class NoonClock(SystemClock):
+    """A clock of this machine on which it is always noon, so that no minute ends during a test."""
+
+    def now(self) -> datetime:
+        """Give noon of a fixed day."""
+        return NOON
 
 
 @dataclass(slots=True)
@@ -117,6 +127,34 @@ class Bench:
         record = session.close(ending)
         assert record is not None
         return record
+
+
+@dataclass(slots=True)
+class FakeForecaster:
+    """A `Forecaster` that tells the same of every call, and counts how often it is asked."""
+
+    tokens: int = 100
+    most: int = 200
+    asked: int = 0
+
+    def forecast(self, call: Call, body: bytes) -> Forecast:
+        """Tell it."""
+        del call, body
+        self.asked += 1
+        return Forecast(tokens=self.tokens, most=self.most, method="bytes")
+
+
+def a_limit(amount: str = "1", **changes: Any) -> Limit:
+    """Give a limit on everything, by default of US dollars a day."""
+    limit = Limit(id="all-day", subject=Subject.ALL, unit=Unit.USD, period=Period.DAY, amount=Decimal(amount))
+    return replace(limit, **changes)
+
+
+def an_ask(amount: str = "0.10", *, limit: Limit | None = None, **changes: Any) -> Ask:
+    """Give what a call asks of a limit, in the window of the day of `NOON`."""
+    end = NOON.replace(hour=0) + timedelta(days=1)
+    ask = Ask(limit=limit or a_limit(), window="2026-11-23T00:00Z", amount=Decimal(amount), resets_at=end)
+    return replace(ask, **changes)
 
 
 def a_model(raw: str = CLAUDE_US) -> ModelRef:

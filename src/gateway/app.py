@@ -7,17 +7,21 @@ from typing import Any, Protocol
 
 from awshttp.credentials import Provider, provider
 from bedrock_meter.adapters.clock import SystemClock
+from bedrock_meter.adapters.limiting import Limits, limiting
 from bedrock_meter.adapters.pricebook import PriceBookFile
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.adapters.tokenizer import estimator
 from bedrock_meter.config import Settings, control_plane_url
+from bedrock_meter.forecaster import EstimateForecaster
 from bedrock_meter.meter import Meter
 from bedrock_meter.ports import Clock, FaultLog, Pricer, Sink
 from gateway.approved import ApprovedPrices, from_s3
+from gateway.count_tokens import forecaster
 from gateway.faultlog import StructuredFaultLog
 from gateway.http import Response, parse_event, render
 from gateway.profiles import InferenceProfiles
 from gateway.relay import Gateway
+from gateway.services import AwsServices
 from gateway.upstream import Upstream
 
 # A simulator or a proxy as upstream does not care which Region was signed.
@@ -36,22 +40,27 @@ class LambdaContext(Protocol):
 type Handler = Callable[[Mapping[str, Any], LambdaContext], dict[str, Any]]
 
 
-def build(settings: Settings, *, environ: Mapping[str, str], sink: Sink | None = None) -> Gateway:
+def build(
+    settings: Settings, *, environ: Mapping[str, str], sink: Sink | None = None, limits: Limits | None = None
+) -> Gateway:
     """Put a gateway together.
 
     Args:
         settings: The settings.
         environ: Where AWS credentials are looked for first.
         sink: Where records go; None writes EMF lines to stdout.
+        limits: Who knows the limits, and where they are counted; None for a gateway without limits.
 
     Raises:
-        ConfigError: The settings name neither an upstream nor a Region.
+        ConfigError: The settings name neither an upstream nor a Region, or limits have nowhere to be counted.
     """
     clock: Clock = SystemClock()
+    sink = sink or StreamSink.for_settings(settings)
+    region = settings.region or _REGION_OF_A_LOCAL_UPSTREAM
     credentials = provider(environ)
     upstream = Upstream(
         url=settings.endpoint,
-        region=settings.region or _REGION_OF_A_LOCAL_UPSTREAM,
+        region=region,
         credentials=credentials,
         read_timeout=settings.read_timeout_seconds,
     )
@@ -61,19 +70,34 @@ def build(settings: Settings, *, environ: Mapping[str, str], sink: Sink | None =
         meter.carry(code, error)  # there is no meter yet
 
     prices = PriceBookFile(settings.prices, carry)
+    estimate = estimator(carry)
     meter = Meter(
-        sink=sink or StreamSink.for_settings(settings),
+        sink=sink,
         clock=clock,
         faults=faults,
         # A simulator or a proxy as upstream has no control plane to ask.
         models=None if settings.upstream_url else _profiles(settings, credentials, faults),
         pricer=prices,
-        estimator=estimator(lambda code, error: meter.carry(code, error)),  # noqa: PLW0108 - the same
+        estimator=estimate,
         estimate_sample=settings.estimate_sample,
     )
     prices.load()  # while the environment starts, not while the first caller waits
     meter.pricer = _newest(prices, settings, environ, credentials, carry)
-    return Gateway(settings=settings, meter=meter, upstream=upstream, clock=clock)
+    services = AwsServices(settings, region=region, credentials=credentials)
+    limiter = None
+    if limits is not None:
+        limiter = limiting(
+            limits,
+            settings,
+            transport=services.transport,
+            forecaster=forecaster(settings, meter, upstream) or EstimateForecaster(estimate),
+            pricer=meter.pricer,
+            faults=faults,
+            sink=sink,
+        )
+    return Gateway(
+        settings=settings, meter=meter, upstream=upstream, clock=clock, limiting=limiter, connections=services
+    )
 
 
 def _newest(

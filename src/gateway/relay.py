@@ -6,9 +6,18 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from bedrock_meter import __version__
+from bedrock_meter.adapters.limiting import Limiting
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Call, Ending, Operation, Record
-from bedrock_meter.errors import GatewayFault, InvalidRequest, Refusal, RequestTooLarge, UpstreamTimeout
+from bedrock_meter.errors import (
+    GatewayFault,
+    InvalidRequest,
+    Refusal,
+    RequestTooLarge,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from bedrock_meter.limiter import Admission
 from bedrock_meter.meter import Meter, Session
 from bedrock_meter.modelid import parse
 from bedrock_meter.ports import Clock
@@ -36,6 +45,13 @@ class Upstream(Protocol):
         """Let go of what is kept between calls."""
 
 
+class Connections(Protocol):
+    """What keeps connections between calls."""
+
+    def close(self) -> None:
+        """Close them; later calls make new ones."""
+
+
 class Gateway:
     """The app behind every transport. Never raises; safe to share between threads.
 
@@ -47,11 +63,24 @@ class Gateway:
         meter: Opens a session for each call.
         upstream: Where calls go.
         clock: The time.
+        limiting: Admits calls; None admits all of them.
+        connections: What else keeps connections between calls.
     """
 
-    def __init__(self, *, settings: Settings, meter: Meter, upstream: Upstream, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        meter: Meter,
+        upstream: Upstream,
+        clock: Clock,
+        limiting: Limiting | None = None,
+        connections: Connections | None = None,
+    ) -> None:
         self._settings = settings
         self._meter = meter
+        self._limiting = limiting
+        self._connections = connections
         self._upstream = upstream
         self._clock = clock
         self._streams = StreamRelay(settings=settings, meter=meter, clock=clock)
@@ -63,6 +92,7 @@ class Gateway:
         started = self._clock.monotonic()
         target: Target | None = None
         tags: Mapping[str, str] = {}
+        call: Call | None = None
         try:
             target = match(request.method, request.path)
             tags = identify(request.headers, self._settings)
@@ -70,17 +100,30 @@ class Gateway:
             asking = ask_for_usage(call, request.body)
             body = request.body if asking is None else asking
             signed = self._upstream.sign(request.method, _with_query(target, request), request.headers, body)
+            # Last, so that nothing is held for a call that cannot be sent.
+            admission = self._admit(call, body)
         except Exception as error:  # noqa: BLE001 - whatever fails here, the caller gets an answer and we get a record
             refusal = self._refusal(error)
-            session = self._meter.open(self._outline(request, target, tags), started=started)
+            session = self._meter.open(call or self._outline(request, target, tags), started=started)
             session.close(Ending.REFUSED, answered=refusal)
             return error_response(refusal, request.id, request.path)
         hider = None if asking is None else UsageHider()
-        return self._relay(self._meter.open(call, started=started, body=request.body), signed, request, hider)
+        session = self._meter.open(call, started=started, body=request.body, admission=admission)
+        return self._relay(session, signed, request, hider)
 
     def close(self) -> None:
-        """Let go of the connections to Bedrock, for a process that goes on without the gateway."""
+        """Let go of the connections that are kept, for a process that goes on without the gateway."""
         self._upstream.close()
+        if self._connections is not None:
+            self._connections.close()
+
+    def finish(self) -> None:
+        """Wait for what goes on beside the calls, before the environment may be frozen."""
+        if self._limiting is not None:
+            self._limiting.finish()
+
+    def _admit(self, call: Call, body: bytes) -> Admission | None:
+        return None if self._limiting is None else self._limiting.limiter.admit(self._meter.resolved(call), body)
 
     def _describe(self, request: Request, target: Target, tags: Mapping[str, str]) -> Call:
         if request.unreadable is not None:
@@ -145,7 +188,9 @@ class Gateway:
 
     def _broken(self, session: Session, error: Exception, ending: Ending, request: Request) -> Response:
         refusal = self._refusal(error)
-        session.close(Ending.TIMED_OUT if isinstance(refusal, UpstreamTimeout) else ending, answered=refusal)
+        unsent = isinstance(refusal, UpstreamUnavailable) and not refusal.sent
+        ended = Ending.TIMED_OUT if isinstance(refusal, UpstreamTimeout) else ending
+        session.close(ended, answered=refusal, unsent=unsent)
         return error_response(refusal, request.id, request.path)
 
     def _refusal(self, error: Exception) -> Refusal:

@@ -6,6 +6,7 @@ A setting that is missing takes its default; one that is wrong raises `ConfigErr
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -30,12 +31,23 @@ DRAIN_BYTES = "BEDROCK_METER_DRAIN_BYTES"
 ESTIMATE_SAMPLE = "BEDROCK_METER_ESTIMATE_SAMPLE"
 COUNT_TOKENS_BYTES = "BEDROCK_METER_COUNT_TOKENS_BYTES"
 COUNT_TOKENS_SECONDS = "BEDROCK_METER_COUNT_TOKENS_SECONDS"
+TABLE = "BEDROCK_METER_TABLE"
+TABLE_URL = "AWS_ENDPOINT_URL_DYNAMODB"
+FAIL_MODE = "BEDROCK_METER_FAIL_MODE"
+UNPRICED = "BEDROCK_METER_UNPRICED"
+HOLD = "BEDROCK_METER_HOLD"
+TIME_ZONE = "BEDROCK_METER_TIME_ZONE"
+DEFAULT_MAX_OUTPUT_TOKENS = "BEDROCK_METER_DEFAULT_MAX_OUTPUT_TOKENS"
+EVENT_BUS = "BEDROCK_METER_EVENT_BUS"
+EVENTS_URL = "AWS_ENDPOINT_URL_EVENTBRIDGE"
 
 _USE_CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NAMESPACE_NAME = re.compile(r"(?!AWS/)[A-Za-z0-9._/#:-]{1,255}")
 # No dots: TLS names of buckets have one label. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _S3_URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9-]{1,61}[a-z0-9])/(?P<key>[A-Za-z0-9][A-Za-z0-9._/-]{0,511})")
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+_BUS_NAME = re.compile(r"[A-Za-z0-9/_.:-]{1,1600}")
 
 
 class S3Object(NamedTuple):
@@ -97,6 +109,25 @@ class Settings:
     (BEDROCK_METER_COUNT_TOKENS_BYTES)"""
     count_tokens_seconds: float = 1.0
     """How long that may take before an estimate is made instead, in seconds. (BEDROCK_METER_COUNT_TOKENS_SECONDS)"""
+    table: str | None = None
+    """The DynamoDB table of registry and limits; None for none of them. (BEDROCK_METER_TABLE)"""
+    aws_endpoint_url_dynamodb: str | None = None
+    """Where DynamoDB is; None for AWS's own in the Region. (AWS_ENDPOINT_URL_DYNAMODB)"""
+    fail_mode: str = "open"
+    """Whether calls go on (``open``) while their limits cannot be looked at. (BEDROCK_METER_FAIL_MODE)"""
+    unpriced: str = "deny"
+    """What a limit in US dollars does with a call that has no price. (BEDROCK_METER_UNPRICED)"""
+    hold: str = "bound"
+    """What of the input is held before a call: the most that it can be, or the estimate. (BEDROCK_METER_HOLD)"""
+    time_zone: str = "UTC"
+    """Whose days and months limits count by: a name of the IANA database. (BEDROCK_METER_TIME_ZONE)"""
+    default_max_output_tokens: int = 131_072
+    """The output to hold for a call without a bound, to a model whose maximum is unknown.
+    (BEDROCK_METER_DEFAULT_MAX_OUTPUT_TOKENS)"""
+    event_bus: str | None = None
+    """The EventBridge bus that gets an event for each warning level; None for none. (BEDROCK_METER_EVENT_BUS)"""
+    aws_endpoint_url_eventbridge: str | None = None
+    """Where EventBridge is; None for AWS's own in the Region. (AWS_ENDPOINT_URL_EVENTBRIDGE)"""
     region: str | None = None
     """The AWS Region to sign for. (AWS_REGION, else AWS_DEFAULT_REGION)"""
 
@@ -135,6 +166,17 @@ class Settings:
             estimate_sample=_number(given, ESTIMATE_SAMPLE, default.estimate_sample, least=0, most=1),
             count_tokens_bytes=int(_number(given, COUNT_TOKENS_BYTES, 0, least=1)) or None,
             count_tokens_seconds=_number(given, COUNT_TOKENS_SECONDS, default.count_tokens_seconds, least=0.05),
+            table=_named(given, TABLE, _TABLE_NAME),
+            aws_endpoint_url_dynamodb=_url(given, TABLE_URL),
+            fail_mode=_choice(given, FAIL_MODE, default.fail_mode, "closed"),
+            unpriced=_choice(given, UNPRICED, default.unpriced, "allow"),
+            hold=_choice(given, HOLD, default.hold, "estimate"),
+            time_zone=_zone(given, TIME_ZONE, default.time_zone),
+            default_max_output_tokens=int(
+                _number(given, DEFAULT_MAX_OUTPUT_TOKENS, default.default_max_output_tokens, least=1)
+            ),
+            event_bus=_named(given, EVENT_BUS, _BUS_NAME),
+            aws_endpoint_url_eventbridge=_url(given, EVENTS_URL),
             region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
         )
 
@@ -149,12 +191,12 @@ class Settings:
             return self.upstream_url
         if not self.region:
             raise ConfigError("AWS_REGION", f"set a Region, or {UPSTREAM_URL}, so that there is a Bedrock to call")
-        return _service_url("bedrock-runtime", self.region)
+        return service_url("bedrock-runtime", self.region)
 
 
 def control_plane_url(region: str) -> str:
     """Give the URL of Bedrock's control plane in a Region."""
-    return _service_url("bedrock", region)
+    return service_url("bedrock", region)
 
 
 def s3_url(place: S3Object, region: str, endpoint: str | None = None) -> str:
@@ -167,10 +209,11 @@ def s3_url(place: S3Object, region: str, endpoint: str | None = None) -> str:
     """
     if endpoint:
         return f"{endpoint}/{place.bucket}/{place.key}"
-    return f"{_service_url(f'{place.bucket}.s3', region)}/{place.key}"
+    return f"{service_url(f'{place.bucket}.s3', region)}/{place.key}"
 
 
-def _service_url(service: str, region: str) -> str:
+def service_url(service: str, region: str) -> str:
+    """Give the URL of an AWS service in a Region."""
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     return f"https://{service}.{region}.{suffix}"
 
@@ -213,10 +256,33 @@ def _names(given: Mapping[str, str], setting: str) -> frozenset[str]:
 
 
 def _switch(given: Mapping[str, str], setting: str) -> bool:
-    value = given.get(setting, "off").lower()
-    if value not in {"on", "off"}:
-        raise ConfigError(setting, f"it is on or off, not {value!r}")
-    return value == "on"
+    return _choice(given, setting, "off", "on") == "on"
+
+
+def _choice(given: Mapping[str, str], setting: str, default: str, other: str) -> str:
+    value = given.get(setting, default).lower()
+    if value not in {default, other}:
+        raise ConfigError(setting, f"it is {other} or {default}, not {value!r}")
+    return value
+
+
+def _zone(given: Mapping[str, str], setting: str, default: str) -> str:
+    value = given.get(setting, default)
+    try:
+        zone(value)
+    except (OSError, ValueError, KeyError):  # a file that is none, a name that is none, a zone that is not there
+        problem = f"{value!r} is no time zone that this machine knows, such as Europe/Berlin (or it lacks the tzdata)"
+        raise ConfigError(setting, problem) from None
+    return value
+
+
+def zone(name: str) -> tzinfo:
+    """Give a time zone by its name. UTC needs no database."""
+    if name == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - hardly any deployment needs it
+
+    return ZoneInfo(name)
 
 
 def _url(given: Mapping[str, str], setting: str) -> str | None:

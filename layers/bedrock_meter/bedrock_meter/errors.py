@@ -5,6 +5,8 @@
     MeterError
     ├── ConfigError            a setting is missing or wrong; raised at start-up, never during a call
     ├── PriceBookError         a price book cannot be used
+    ├── AwsError               another AWS service than Bedrock refused a request, or gave no answer
+    │   └── DynamoDbError      DynamoDB did
     ├── LimitStoreError        the counters of the limits cannot be read or written
     ├── RegistryError          the registry cannot be read, or holds what it cannot
     └── Refusal                the call is answered here and not sent to Bedrock (or Bedrock gave no answer)
@@ -12,6 +14,10 @@
         ├── InvalidRequest     400  ValidationException
         ├── RequestTooLarge    413  ValidationException
         ├── AccessDenied       403  AccessDeniedException
+        │   └── UnpricedModel  403  a limit in US dollars applies, and the call has no price
+        ├── BudgetExceeded     400  ServiceQuotaExceededException: SDKs do not repeat it
+        │   └── RateLimited    429  ThrottlingException: SDKs wait and repeat it
+        ├── LimitsUnavailable  503  ServiceUnavailableException
         ├── UpstreamUnavailable 503 ServiceUnavailableException
         ├── UpstreamTimeout    408  ModelTimeoutException
         └── GatewayFault       500  InternalServerException
@@ -22,7 +28,10 @@ and their statuses are those of bedrock-runtime itself
 Messages never carry a prompt, a completion, a key or a credential.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
 
 
 class MeterError(Exception):
@@ -51,6 +60,27 @@ class PriceBookError(MeterError):
     def __init__(self, problem: str, *, row: str | None = None) -> None:
         super().__init__(f"{row or 'the price book'}: {problem}")
         self.row = row
+
+
+class AwsError(MeterError):
+    """Another AWS service than Bedrock refused a request of our own, or gave no answer.
+
+    Attributes:
+        code: AWS's name of the error, such as ``ConditionalCheckFailedException``; `UNANSWERED` when no answer came, so
+            that nobody knows whether the request was carried out.
+        fields: What else the answer said, such as ``Item`` or ``CancellationReasons``.
+    """
+
+    UNANSWERED: ClassVar[str] = "Unanswered"
+
+    def __init__(self, code: str, fields: Mapping[str, Any] | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.fields = fields or {}
+
+
+class DynamoDbError(AwsError):
+    """DynamoDB refused a request, or gave no answer."""
 
 
 class LimitStoreError(MeterError):
@@ -119,11 +149,91 @@ class AccessDenied(Refusal):
     http_status = 403
 
 
-class UpstreamUnavailable(Refusal):
-    """Bedrock could not be reached, or broke the connection off before its answer was complete."""
+class UnpricedModel(AccessDenied):
+    """A limit in US dollars applies to the call, and nobody knows what the call would cost.
+
+    Attributes:
+        limit: The limit's id.
+    """
+
+    def __init__(self, message: str, *, limit: str) -> None:
+        super().__init__(message)
+        self.limit = limit
+
+
+class BudgetExceeded(Refusal):
+    """A limit has no room for the call.
+
+    Attributes:
+        limit: The limit's id.
+        unit: What it counts: ``usd``, ``tokens`` or ``requests``.
+        amount: How much a window of it has.
+        spent: How much of that is spent; None where nobody looked, because the call fits into no window.
+        held: How much of it is held back for calls that have not been settled; None likewise.
+        asked: How much this call may need.
+        resets_at: When the next window begins; aware, UTC.
+    """
+
+    code = "ServiceQuotaExceededException"
+    http_status = 400
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        limit: str,
+        unit: str,
+        amount: Decimal,
+        spent: Decimal | None,
+        held: Decimal | None,
+        asked: Decimal,
+        resets_at: datetime,
+    ) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.unit = unit
+        self.amount = amount
+        self.spent = spent
+        self.held = held
+        self.asked = asked
+        self.resets_at = resets_at
+
+
+class RateLimited(BudgetExceeded):
+    """A limit per minute has no room for the call; the next minute will have.
+
+    Attributes:
+        retry_after: How many seconds to wait, for the ``Retry-After`` header.
+    """
+
+    code = "ThrottlingException"
+    http_status = 429
+
+    def __init__(self, message: str, *, retry_after: int, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.retry_after = retry_after
+
+
+class LimitsUnavailable(Refusal):
+    """The limits could not be looked at, and the deployment's fail mode is closed."""
 
     code = "ServiceUnavailableException"
     http_status = 503
+
+
+class UpstreamUnavailable(Refusal):
+    """Bedrock could not be reached, or broke the connection off before its answer was complete.
+
+    Attributes:
+        sent: Whether anything of the call may have reached Bedrock.
+    """
+
+    code = "ServiceUnavailableException"
+    http_status = 503
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class UpstreamTimeout(Refusal):

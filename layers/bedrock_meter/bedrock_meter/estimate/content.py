@@ -84,7 +84,9 @@ class Content:
 
 
 def read(document: Any) -> Content:
-    """Walk a request body."""
+    """Walk a request body; what was read of one already is given back as it is."""
+    if isinstance(document, Content):
+        return document
     found = Content()
     if not isinstance(document, Mapping):
         if isinstance(document, str):
@@ -222,9 +224,9 @@ def _read_tools(document: Mapping[str, Any], found: Content) -> None:
     found.add(compact(tools))
     choice = config.get("toolChoice") or config.get("tool_choice")
     if isinstance(choice, Mapping):
-        found.forced = choice.get("type") in {"any", "tool", "function"} or not choice.keys().isdisjoint(
-            {"any", "tool"}
-        )
+        # A tuple, because what a caller wrote there may be a list, which no set can look for.
+        forcing = choice.get("type") in ("any", "tool", "function")
+        found.forced = forcing or not choice.keys().isdisjoint({"any", "tool"})
     else:
         found.forced = choice == "required"
 

@@ -6,6 +6,7 @@ against the tokenizers themselves; docs/estimates.md says which, and how far eac
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bedrock_meter.domain import Family, ModelRef
 
@@ -154,6 +155,7 @@ _FRAMES: tuple[tuple[str, Frame], ...] = (
 _ANY_FRAME = Frame(base=7, message=4, tools=200, forced_tools=200)
 
 
+@lru_cache(maxsize=256)
 def row(model: ModelRef | None) -> Row:
     """Find the tokenizer of a model; that of an opaque one is assumed by its family."""
     if model is None:
@@ -164,6 +166,7 @@ def row(model: ModelRef | None) -> Row:
     return next((found for prefix, found in _ROWS if base.startswith(prefix)), FAR)
 
 
+@lru_cache(maxsize=256)
 def frame(model: ModelRef | None) -> Frame:
     """Find what a request costs beside its content."""
     base = (model.base or "") if model is not None else ""
