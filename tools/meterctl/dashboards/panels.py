@@ -41,6 +41,10 @@ GREEN, ORANGE, RED, BLUE, PURPLE, YELLOW = "green", "orange", "red", "blue", "pu
 
 _WIDE = 12
 """From so many columns on, of 24, a table beside the graph leaves enough of it; below it shows three rows at most."""
+_LEGEND = 340
+"""How wide that table is, in pixels; long model ids are cut and not the graph."""
+_BAR = 12
+"""The widest bar, in pixels: a lonely value would fill the graph."""
 
 type Builder = timeseries.Panel | stat.Panel | gauge.Panel | bargauge.Panel
 
@@ -145,11 +149,14 @@ def _by_threshold() -> dashboard.FieldColor:
 
 
 def _lines(panel: Panel) -> timeseries.Panel:
-    calcs = ["lastNotNull"] if panel.low else [*dict.fromkeys(("lastNotNull", "max", panel.calc))]
+    latest = () if panel.kind is Kind.BARS else ("lastNotNull",)  # the last bar may still grow
+    calcs = ["lastNotNull"] if panel.low else [*dict.fromkeys((*latest, "max", panel.calc))]
     legend = common.VizLegendOptions().show_legend(True).calcs(calcs)
     legend.display_mode(LegendDisplayMode.LIST if panel.low else LegendDisplayMode.TABLE)
     beside = panel.low or panel.width >= _WIDE
     legend.placement(LegendPlacement.RIGHT if beside else LegendPlacement.BOTTOM)
+    if beside and not panel.low:
+        legend.width(_LEGEND)
     tooltip = common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
     drawn = timeseries.Panel().legend(legend).tooltip(tooltip).color_scheme(_by_name())
     # Calls come and go; without points a lonely value between two gaps would not be drawn.
@@ -158,7 +165,7 @@ def _lines(panel: Panel) -> timeseries.Panel:
 
 def _bars(panel: Panel) -> timeseries.Panel:
     stacking = common.StackingConfig().mode(StackingMode.NORMAL).group("A")
-    return _lines(panel).draw_style(GraphDrawStyle.BARS).stacking(stacking).fill_opacity(70).min(0)
+    return _lines(panel).draw_style(GraphDrawStyle.BARS).bar_max_width(_BAR).stacking(stacking).fill_opacity(70).min(0)
 
 
 def _reduced(calc: str) -> common.ReduceDataOptions:

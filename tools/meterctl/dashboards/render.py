@@ -19,7 +19,7 @@ from meterctl.dashboards.picture import picture
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH = 1600
-_ROW, _GAP, _HEAD = 30, 8, 140
+_ROW, _GAP, _HEAD = 30, 8, 190
 _DRAWING_MS = 15_000
 """Virtual time that the page gets; the browser takes the picture when nothing is left to do."""
 _TIMEOUT_SECONDS = 120

@@ -6,7 +6,7 @@ month. It fills pictures; nothing is proven with it.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from random import Random
@@ -83,11 +83,17 @@ def fill(cloudwatch: CloudWatch, *, now: datetime, days: int = DAYS, seed: int =
             spent = dict.fromkeys(LIMITS, 0.0)
         steps = [first + STEP * step for step in range(24 * 6) if first + STEP * step <= now]
         records = [record for at in steps for record in _records(at, random)]
-        lines = [emf.line(record) for record in records]
+        lines = [emf.line(_ended(record)) for record in records]
         lines += _measured(emf, records, spent, steps[-1], days - day)
         cloudwatch.put_emf(lines, now=steps[-1] + STEP)
         for at, group in groupby(records, key=lambda record: record.call.received_at):
             _put_aws(cloudwatch, [*group], at)
+
+
+def _ended(record: Record) -> Record:
+    """Let a call end when it was to be received: a line has the time of the end, and AWS's metrics lie on whole steps."""
+    lasted = timedelta(milliseconds=record.outcome.duration_ms or 0)
+    return replace(record, call=replace(record.call, received_at=record.call.received_at - lasted))
 
 
 def _emf() -> Emf:
