@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from bedrock_meter.dimensions import USE_CASE_NAME
 from bedrock_meter.errors import ConfigError
 
 NAMESPACE = "BEDROCK_METER_NAMESPACE"
@@ -23,7 +24,6 @@ READ_TIMEOUT_SECONDS = "BEDROCK_METER_READ_TIMEOUT_SECONDS"
 DRAIN_SECONDS = "BEDROCK_METER_DRAIN_SECONDS"
 DRAIN_BYTES = "BEDROCK_METER_DRAIN_BYTES"
 
-_USE_CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NAMESPACE_NAME = re.compile(r"(?!AWS/)[A-Za-z0-9._/#:-]{1,255}")
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -70,7 +70,7 @@ class Settings:
         """
         default = cls()
         given = {name: value.strip() for name, value in environ.items() if value.strip()}
-        use_case = _named(given, USE_CASE, _USE_CASE_NAME)
+        use_case = _named(given, USE_CASE, USE_CASE_NAME)
         listed = _names(given, USE_CASES)
         for name in listed:
             check_use_case(name, setting=USE_CASES)
@@ -120,8 +120,8 @@ def check_use_case(name: str, *, setting: str) -> None:
     Raises:
         ConfigError: It cannot; the error names the setting.
     """
-    if not _USE_CASE_NAME.fullmatch(name):
-        raise ConfigError(setting, f"{name!r} is no use case name; {_rule(_USE_CASE_NAME)}")
+    if not USE_CASE_NAME.fullmatch(name):
+        raise ConfigError(setting, f"{name!r} is no use case name; {_rule(USE_CASE_NAME)}")
 
 
 def _rule(pattern: re.Pattern[str]) -> str:

@@ -232,7 +232,7 @@ class Session:
         error_code = reading.error_code or (answered.code if answered else None)
         prepared = (ended if self._sent is None else self._sent) - self._started
         return Outcome(
-            status=_status(ending, reading.error_status or http_status, error_code),
+            status=status_of(ending, reading.error_status or http_status, error_code),
             ending=ending,
             http_status=http_status,
             bedrock_status=self._http_status,
@@ -241,7 +241,7 @@ class Session:
             duration_ms=_milliseconds(self._sent, ended),
             first_byte_ms=_milliseconds(self._sent, self._first_byte),
             overhead_ms=(prepared + self._feeding + self._meter.monotonic() - ended) * 1000,
-            certainty=_certainty(ending, reading, self._http_status),
+            certainty=certainty_of(ending, reading, self._http_status),
             upstream_request_id=self._headers.get(REQUEST_ID),
             upstream_latency_ms=reading.latency_ms,
             attempts=attempts,
@@ -257,7 +257,8 @@ def _milliseconds(start: float | None, end: float | None) -> float | None:
     return None if start is None or end is None else (end - start) * 1000
 
 
-def _status(ending: Ending, http_status: int | None, error_code: str | None) -> Status:
+def status_of(ending: Ending, http_status: int | None, error_code: str | None) -> Status:
+    """Tell the class of an answer."""
     if ending is Ending.REFUSED:
         return Status.SERVER_ERROR if (http_status or 0) >= _FIRST_SERVER_ERROR else Status.DENIED
     if http_status is None or ending not in {Ending.COMPLETE, Ending.CLIENT_GONE}:
@@ -269,7 +270,8 @@ def _status(ending: Ending, http_status: int | None, error_code: str | None) -> 
     return Status.CLIENT_ERROR if http_status >= _FIRST_ERROR else Status.OK
 
 
-def _certainty(ending: Ending, reading: Reading, http_status: int | None) -> Certainty:
+def certainty_of(ending: Ending, reading: Reading, http_status: int | None) -> Certainty:
+    """Tell how far the counts of an answer can be trusted."""
     if ending is Ending.REFUSED or http_status in _NOT_PROCESSED:
         return Certainty.EXACT
     whole = ending is Ending.COMPLETE
