@@ -5,6 +5,7 @@
     MeterError
     ├── ConfigError            a setting is missing or wrong; raised at start-up, never during a call
     ├── PriceBookError         a price book cannot be used
+    ├── LogEntryError          an entry of Bedrock's invocation log cannot be counted
     └── Refusal                the call is answered here and not sent to Bedrock (or Bedrock gave no answer)
         ├── UnknownOperation   404  UnknownOperationException
         ├── InvalidRequest     400  ValidationException
@@ -49,6 +50,18 @@ class PriceBookError(MeterError):
     def __init__(self, problem: str, *, row: str | None = None) -> None:
         super().__init__(f"{row or 'the price book'}: {problem}")
         self.row = row
+
+
+class LogEntryError(MeterError):
+    """An entry of Bedrock's invocation log cannot be counted.
+
+    Attributes:
+        code: Why, as a short code.
+    """
+
+    def __init__(self, code: str, problem: str) -> None:
+        super().__init__(problem)
+        self.code = code
 
 
 class Refusal(MeterError):  # noqa: N818 - named for what it does to the call
