@@ -6,10 +6,12 @@ A setting that is missing takes its default; one that is wrong raises `ConfigErr
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from bedrock_meter.dimensions import USE_CASE_NAME
 from bedrock_meter.errors import ConfigError
+from bedrock_meter.principals import ArnPatterns, PrincipalMap
 
 NAMESPACE = "BEDROCK_METER_NAMESPACE"
 SERVICE = "BEDROCK_METER_SERVICE"
@@ -23,8 +25,13 @@ MAX_BODY_BYTES = "BEDROCK_METER_MAX_BODY_BYTES"
 READ_TIMEOUT_SECONDS = "BEDROCK_METER_READ_TIMEOUT_SECONDS"
 DRAIN_SECONDS = "BEDROCK_METER_DRAIN_SECONDS"
 DRAIN_BYTES = "BEDROCK_METER_DRAIN_BYTES"
+PRINCIPALS = "BEDROCK_METER_PRINCIPALS"
+METERED_ROLES = "BEDROCK_METER_METERED_ROLES"
+CALLS_TABLE = "BEDROCK_METER_CALLS_TABLE"
+DEAD_LETTER_QUEUE = "BEDROCK_METER_DEAD_LETTER_QUEUE"
 
 _NAMESPACE_NAME = re.compile(r"(?!AWS/)[A-Za-z0-9._/#:-]{1,255}")
+_TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -58,6 +65,16 @@ class Settings:
     (BEDROCK_METER_DRAIN_SECONDS)"""
     drain_bytes: int = 64 * 1024 * 1024
     """How much of it is still read, in bytes. (BEDROCK_METER_DRAIN_BYTES)"""
+    principals: Mapping[str, str] = MappingProxyType({})
+    """The use case by ARN pattern of a principal, for calls that the log door counts. (BEDROCK_METER_PRINCIPALS)"""
+    metered_roles: frozenset[str] = frozenset()
+    """ARN patterns of the roles whose calls another door meters: the gateway's, and those of functions with the layer.
+    (BEDROCK_METER_METERED_ROLES)"""
+    calls_table: str | None = None
+    """The DynamoDB table in which the log door notes each call once; None notes the latest ones in memory.
+    (BEDROCK_METER_CALLS_TABLE)"""
+    dead_letter_queue: str | None = None
+    """The URL of the SQS queue for log entries that cannot be counted. (BEDROCK_METER_DEAD_LETTER_QUEUE)"""
     region: str | None = None
     """The AWS Region to sign for. (AWS_REGION, else AWS_DEFAULT_REGION)"""
 
@@ -87,6 +104,10 @@ class Settings:
             read_timeout_seconds=_number(given, READ_TIMEOUT_SECONDS, default.read_timeout_seconds, least=0.1),
             drain_seconds=_number(given, DRAIN_SECONDS, default.drain_seconds, least=0),
             drain_bytes=int(_number(given, DRAIN_BYTES, default.drain_bytes, least=0)),
+            principals=_principals(given),
+            metered_roles=_patterns(given),
+            calls_table=_named(given, CALLS_TABLE, _TABLE_NAME),
+            dead_letter_queue=_url(given, DEAD_LETTER_QUEUE),
             region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
         )
 
@@ -137,6 +158,30 @@ def _named(given: Mapping[str, str], setting: str, pattern: re.Pattern[str]) -> 
 
 def _names(given: Mapping[str, str], setting: str) -> frozenset[str]:
     return frozenset(name.strip() for name in given.get(setting, "").split(",") if name.strip())
+
+
+def _principals(given: Mapping[str, str]) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for word in given.get(PRINCIPALS, "").split():
+        # An ARN may hold "=" and ",", the name of a use case neither.
+        pattern, _, use_case = word.rpartition("=")
+        if found.get(pattern, use_case) != use_case:
+            raise ConfigError(PRINCIPALS, f"{pattern!r} stands there twice, with two use cases")
+        found[pattern] = use_case
+    try:
+        PrincipalMap(found)
+    except ValueError as error:
+        raise ConfigError(PRINCIPALS, str(error)) from error
+    return MappingProxyType(found)
+
+
+def _patterns(given: Mapping[str, str]) -> frozenset[str]:
+    found = frozenset(given.get(METERED_ROLES, "").split())
+    try:
+        ArnPatterns(found)
+    except ValueError as error:
+        raise ConfigError(METERED_ROLES, str(error)) from error
+    return found
 
 
 def _switch(given: Mapping[str, str], setting: str) -> bool:

@@ -1,6 +1,9 @@
 """Records as EMF lines on a text stream: in Lambda, stdout is CloudWatch Logs, and a valid line becomes metrics."""
 
 import sys
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
 from typing import TextIO
 
 from bedrock_meter.config import Settings
@@ -39,4 +42,18 @@ class StreamSink:
 
     def emit(self, record: Record) -> None:
         """Write one line."""
-        (self._stream or sys.stdout).write(self._emf.line(record) + "\n")
+        self._write(self._emf.line(record))
+
+    def measure(
+        self,
+        metrics: Mapping[str, float],
+        *,
+        at: datetime,
+        dimensions: Mapping[str, str] = MappingProxyType({}),
+        properties: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
+        """Write the line of a measurement, see `Emf.measurement`."""
+        self._write(self._emf.measurement(metrics, at=at, dimensions=dimensions, properties=properties))
+
+    def _write(self, line: str) -> None:
+        (self._stream or sys.stdout).write(line + "\n")

@@ -135,7 +135,7 @@ def read_document(
     """
     row = row_for(call.operation, _family(call))
     body = Body()
-    if row.bodies:
+    if document and row.bodies:
         _, body = read_first(row.bodies, document)
         _add_units(call, body, document)
     usage, disagreement = merge(billed, body.counts, units=body.units, sources=sources)
