@@ -100,7 +100,7 @@ def plan(current: LoggingConfig | None, wanted: Wanted) -> Plan:
     if wanted.mode is Mode.KEEP:
         if there is None:
             raise Conflict(
-                f"Invocation logging is to be kept as it is, but {described(current)}, so there is no log group to read. "
+                f"Invocation logging is to be kept as it is, but {described(current)}, so no log group has it. "
                 "Choose InvocationLogging=metadata, which logs every call without its content."
             )
         return Plan(says=f"Nothing to change: {described(current)}.", log_group=there)
@@ -159,7 +159,7 @@ def described(current: LoggingConfig | None) -> str:
 
 def same(first: LoggingConfig | None, second: LoggingConfig | None) -> bool:
     """Tell whether two configurations do the same."""
-    return _normal(first) == _normal(second)
+    return bool(_normal(first) == _normal(second))
 
 
 def _renewed(current: LoggingConfig, wanted: Wanted) -> Plan:
@@ -176,7 +176,7 @@ def _conflict(current: LoggingConfig, there: str | None) -> str:
     what = f"Invocation logging is set already in this account and Region: {described(current)}. It was left as it is."
     if there is not None:
         return (
-            f"{what} To meter from that log, deploy with InvocationLogging=keep, which reads {there} and changes nothing. "
+            f"{what} To meter from that log, deploy with InvocationLogging=keep: it reads {there} and changes nothing. "
             "To have it replaced, delete it yourself first: aws bedrock delete-model-invocation-logging-configuration"
         )
     return (

@@ -9,7 +9,6 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -21,18 +20,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from bedrock_meter.adapters.clock import SystemClock
-from bedrock_meter.adapters.faultlog import OnceLog
-from bedrock_meter.adapters.pricebook import PriceBookFile
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import Settings
-from bedrock_meter.invocationlog import UNATTRIBUTED, LogReader
 from bedrock_meter.ports import Clock, Principals
-from bedrock_meter.principals import ArnPatterns, PrincipalMap
 from logmeter.callbook import PARALLEL, CallBook, DynamoCallBook, MemoryCallBook
 from logmeter.deadletters import DeadLetters, NoDeadLetters, QueueDeadLetters
 from logmeter.deliveries import UnreadableDeliveryError, unpack
 from logmeter.door import Lines, LogDoor, Report
-from logmeter.profiles import InferenceProfiles
+from logmeter.wiring import reader_for, with_named
 
 DELIVERY_UNREADABLE = "delivery_unreadable"
 
@@ -57,14 +52,9 @@ def build(
         clock: The time; None for the system's.
         principals: Who knows the use case of a principal; None takes the setting.
     """
-    named = settings.use_cases | {UNATTRIBUTED, *settings.principals.values()}
-    settings = replace(settings, use_cases=named)
-    faults = OnceLog()
-    reader = LogReader(
-        principals=principals or PrincipalMap(settings.principals),
-        metered=ArnPatterns(settings.metered_roles),
-        pricer=PriceBookFile(settings.prices, faults.report),
-        models=InferenceProfiles(cache(lambda region: boto3.client("bedrock", region_name=region, config=_CLIENTS))),
+    settings = with_named(settings)
+    reader = reader_for(
+        settings, lambda region: boto3.client("bedrock", region_name=region, config=_CLIENTS), principals=principals
     )
     return LogDoor(
         reader=reader,
@@ -120,8 +110,8 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[
     """
     door = _deployed()
     if "awslogs" in event:
-        # Lambda keeps the request id when it tries an event again.
-        return _metered(door, str(event["awslogs"].get("data")), context.aws_request_id)
+        # Lambda keeps the request id when it tries an event again; a redrive says under which id it was first tried.
+        return _metered(door, str(event["awslogs"].get("data")), event.get("delivery") or context.aws_request_id)
 
     def of_record(record: KinesisStreamRecord) -> dict[str, Any]:
         return _metered(door, record.kinesis.data, record.event_id)

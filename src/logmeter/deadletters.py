@@ -29,6 +29,8 @@ class Pointer:
     """CloudWatch's id of the event."""
     timestamp_ms: int
     """When it was written, in milliseconds since the epoch."""
+    delivery: str
+    """The delivery in which it failed: tried again under the same id, it may note calls that were noted then."""
 
     def as_body(self) -> str:
         """Give the message that says so."""

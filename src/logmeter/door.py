@@ -219,4 +219,5 @@ def _pointer(delivery: Delivery, event: LogEvent) -> Pointer:
         stream=delivery.stream,
         event_id=event.id,
         timestamp_ms=int(event.written.timestamp() * 1000),
+        delivery=delivery.id,
     )

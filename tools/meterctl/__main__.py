@@ -3,6 +3,8 @@
 import click
 
 from bedrock_meter import MeterError, __version__
+from meterctl.account.command import command as account
+from meterctl.backfill.command import command as backfill
 from meterctl.cost import cost
 from meterctl.demo.command import demo
 from meterctl.prices.command import command as prices
@@ -16,7 +18,7 @@ def cli() -> None:
     """Exact token metering for Amazon Bedrock."""
 
 
-for command in (cost, demo, prices, serve, simulate):
+for command in (account, backfill, cost, demo, prices, serve, simulate):
     cli.add_command(command)
 
 

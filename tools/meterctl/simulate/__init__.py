@@ -22,6 +22,7 @@ what is billed of a stream that ends in an error (here the input and what was sa
 
 from meterctl.simulate.families import FAMILIES
 from meterctl.simulate.faults import FAULT_HEADER, FAULTS, Every, Fault, Script
+from meterctl.simulate.invocationlog import InvocationLog
 from meterctl.simulate.ledger import Served
 from meterctl.simulate.models import APPLICATION_PROFILES, OPAQUE, fault_model_id
 from meterctl.simulate.server import LEDGER_PATH, Simulator
@@ -35,6 +36,7 @@ __all__ = [
     "OPAQUE",
     "Every",
     "Fault",
+    "InvocationLog",
     "Script",
     "Served",
     "Simulator",

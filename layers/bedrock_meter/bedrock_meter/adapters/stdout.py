@@ -31,14 +31,7 @@ class StreamSink:
     @classmethod
     def for_settings(cls, settings: Settings, stream: TextIO | None = None) -> "StreamSink":
         """Make the sink of a deployment."""
-        emf = Emf(
-            namespace=settings.namespace,
-            service=settings.service,
-            use_cases=settings.use_cases,
-            models=settings.models,
-            version=__version__,
-        )
-        return cls(emf, stream)
+        return cls(emf_for(settings), stream)
 
     def emit(self, record: Record) -> None:
         """Write one line."""
@@ -57,3 +50,14 @@ class StreamSink:
 
     def _write(self, line: str) -> None:
         (self._stream or sys.stdout).write(line + "\n")
+
+
+def emf_for(settings: Settings) -> Emf:
+    """Make the encoder of a deployment."""
+    return Emf(
+        namespace=settings.namespace,
+        service=settings.service,
+        use_cases=settings.use_cases,
+        models=settings.models,
+        version=__version__,
+    )
