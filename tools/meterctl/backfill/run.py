@@ -158,6 +158,8 @@ def _seen(before: Noted | Exception) -> str | None:
 
 def _reopened(path: Path, size: int) -> TextIO:
     """Open an output file where the last unit that was done had ended."""
+    if size > (path.stat().st_size if path.exists() else 0):
+        raise StateError(f"{path} is shorter than the state says; delete both to begin again")
     file = path.open("a", encoding="utf-8", newline="\n")
     file.truncate(size)
     return file
