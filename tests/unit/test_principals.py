@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.builders import PROPERTY
 from tests.logs import CHATBOT_ROLE, session_of
 
-from bedrock_meter.principals import MAX_PATTERNS, ArnPatterns, PrincipalMap, meet
+from bedrock_meter.principals import MAX_PATTERNS, ArnPatterns, PrincipalMap, meet, meet_in_part
 
 USER = "arn:aws:iam::123456789012:user/ada"
 
@@ -84,6 +84,14 @@ def test_there_is_a_bound_on_patterns() -> None:
         PrincipalMap({f"arn:aws:iam::1:user/u{number}": "one" for number in range(MAX_PATTERNS + 1)})
 
 
+def test_a_star_stays_within_its_part() -> None:
+    """As in IAM: a star for the account cannot reach into the resource, so these two have no principal in common."""
+    one, other = "arn:aws:sts::1:assumed-role/A/*", "arn:aws:sts::*:assumed-role/B-?/x"
+    assert not meet(one, other)
+    assert meet(one, "arn:aws:sts::*:assumed-role/?/x")
+    assert "arn:aws:sts::1:assumed-role/A:assumed-role/B-1/x" not in ArnPatterns([other])
+
+
 globs = st.text("ab*?", max_size=7)
 
 
@@ -95,16 +103,16 @@ def test_patterns_that_a_text_matches_meet(first: str, second: str) -> None:
     for _ in range(5):
         texts += [text + char for text in texts if len(text) == len(texts[-1]) for char in "ab"]
     common = [text for text in texts if _matches(first, text) and _matches(second, text)]
-    assert meet(first, second) == meet(second, first)
-    assert not common or meet(first, second)
+    assert meet_in_part(first, second) == meet_in_part(second, first)
+    assert not common or meet_in_part(first, second)
 
 
 @PROPERTY
 @given(pattern=globs)
 def test_a_pattern_meets_itself(pattern: str) -> None:
     """Every pattern has a text, so it meets itself; and a star meets everything."""
-    assert meet(pattern, pattern)
-    assert meet(pattern, "*")
+    assert meet_in_part(pattern, pattern)
+    assert meet_in_part(pattern, "*")
 
 
 def _matches(pattern: str, text: str) -> bool:

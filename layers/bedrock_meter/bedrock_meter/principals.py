@@ -1,8 +1,9 @@
 """Which use case an IAM principal calls for: patterns of ARNs, checked so that no principal can match two use cases.
 
-A pattern is an ARN in which ``*`` stands for any text and ``?`` for one character. Bedrock's invocation log names the
-caller as AWS STS does, ``arn:aws:sts::123456789012:assumed-role/Name/session``; the ARN of a role, as IAM shows it,
-stands for every session of that role.
+A pattern is an ARN in which ``*`` stands for any text and ``?`` for one character, within one of the six parts of the
+ARN, as in IAM's ``ArnLike``. Bedrock's invocation log names the caller as AWS STS does,
+``arn:aws:sts::123456789012:assumed-role/Name/session``; the ARN of a role, as IAM shows it, stands for every session of
+that role.
 """
 
 import re
@@ -16,7 +17,8 @@ MAX_PATTERNS = 1000
 """Pairs of patterns are compared when they are written, and each principal is held against all of them once."""
 
 _ROLE = re.compile(r"arn:(?P<partition>[^:]+):iam::(?P<account>[^:]+):role/(?:.*/)?(?P<name>[^/]+)")
-_PATTERN = re.compile(r"arn:[!-~]{1,2043}")
+_PATTERN = re.compile(r"arn(?::[^:\s]*){4}:[!-~]+", re.ASCII)
+_MAX_PATTERN = 2048
 
 
 class ArnPatterns:
@@ -72,7 +74,12 @@ class PrincipalMap:
 
 
 def meet(first: str, second: str) -> bool:
-    """Tell whether there is a text that both patterns match."""
+    """Tell whether there is an ARN that both patterns match."""
+    return all(map(meet_in_part, first.split(":", 5), second.split(":", 5)))
+
+
+def meet_in_part(first: str, second: str) -> bool:
+    """Tell whether there is a text that both patterns of one part match."""
     # reachable[j]: some text matches the part of `first` so far and `second[:j]`.
     reachable = _start(second)
     for char in first:
@@ -111,7 +118,7 @@ def _refuse_overlap(patterns: Mapping[str, str]) -> None:
 
 def _sessions(pattern: str) -> str:
     """Give the pattern of the sessions of a role for the ARN of the role itself, and any other pattern as it is."""
-    if not _PATTERN.fullmatch(pattern):
+    if len(pattern) > _MAX_PATTERN or not _PATTERN.fullmatch(pattern):
         raise ValueError(f"{pattern[:200]!r} is no pattern of an ARN, such as arn:aws:iam::123456789012:role/Chatbot")
     role = _ROLE.fullmatch(pattern)
     if role is None:
@@ -120,5 +127,11 @@ def _sessions(pattern: str) -> str:
 
 
 def _translated(pattern: str) -> str:
-    wild = {"*": ".*", "?": "."}
-    return "(?:" + "".join(wild.get(char) or re.escape(char) for char in pattern) + ")"
+    *places, resource = pattern.split(":", 5)
+    parts = [_part(place, "[^:]") for place in places] + [_part(resource, ".")]
+    return f"(?:{':'.join(parts)})"
+
+
+def _part(pattern: str, any_char: str) -> str:
+    wild = {"*": f"{any_char}*", "?": any_char}
+    return "".join(wild.get(char) or re.escape(char) for char in pattern)

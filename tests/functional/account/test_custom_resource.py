@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -17,6 +18,7 @@ from account.app import PHYSICAL_ID, handle
 if TYPE_CHECKING:
     from mypy_boto3_bedrock import BedrockClient
 
+ROOT = Path(__file__).parents[3]
 ROLE = "arn:aws:iam::123456789012:role/meter-LogRole"
 OURS = "meter-InvocationLog"
 PROPERTIES = {"ServiceToken": "arn", "Mode": "metadata", "LogGroupName": OURS, "RoleArn": ROLE}
@@ -260,3 +262,12 @@ def test_an_answer_is_never_too_long(reason: str) -> None:
     assert reason.startswith(document["Reason"])
     assert len(body) > MAX_BODY - 30 or document["Reason"] == reason
     assert document["Data"] == {"LogGroupName": "g"}
+
+
+def test_the_event_file_is_handled(stack: Stack) -> None:
+    """The event in ``events/`` is one that the function takes."""
+    event = json.loads((ROOT / "events" / "account-create.json").read_text(encoding="utf-8"))
+    handle({**event, "ResponseURL": stack.callback.url}, remaining_seconds=120, client=lambda: stack.bedrock)
+    (answer,) = stack.callback.answers
+    assert (answer["Status"], answer["LogicalResourceId"]) == ("SUCCESS", "InvocationLoggingSetting")
+    assert stack.config["cloudWatchConfig"]["logGroupName"] == event["ResourceProperties"]["LogGroupName"]
