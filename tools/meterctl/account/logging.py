@@ -44,11 +44,17 @@ def show(region: str | None, *, as_json: bool) -> None:
 @_region
 @_group
 @_role
-@click.option("--mode", type=click.Choice([Mode.METADATA, Mode.FULL]), default=Mode.METADATA, show_default=True)
+@click.option(
+    "--mode",
+    type=click.Choice([Mode.METADATA.value, Mode.FULL.value]),
+    default=Mode.METADATA.value,
+    show_default=True,
+    help="Without prompts and answers, or with them.",
+)
 @click.option("--large-data-bucket", metavar="NAME", help="For bodies of more than 100 KB, with --mode full.")
 @_dry
 def enable(
-    region: str | None, log_group: str, role_arn: str, mode: Mode, large_data_bucket: str | None, *, dry_run: bool
+    region: str | None, log_group: str, role_arn: str, mode: str, large_data_bucket: str | None, *, dry_run: bool
 ) -> None:
     """Switch logging on; refused where somebody else's configuration is there."""
     wanted = Wanted(mode=Mode(mode), log_group=log_group, role_arn=role_arn, large_data_bucket=large_data_bucket)

@@ -71,15 +71,22 @@ class Redrive:
                 MessageSystemAttributeNames=["SentTimestamp"],
                 MessageAttributeNames=[REASON, FIRST_REQUEST],
             )
-            fresh = [
-                message
-                for message in answer.get("Messages", [])
-                if message["MessageId"] not in seen and int(message["Attributes"]["SentTimestamp"]) < before_ms
-            ]
+            fresh = list["MessageTypeDef"]()
+            for message in answer.get("Messages", []):
+                if int(message["Attributes"]["SentTimestamp"]) >= before_ms:
+                    self._show(message)
+                elif message["MessageId"] not in seen:
+                    fresh.append(message)
             if not fresh:
                 return
             seen |= {message["MessageId"] for message in fresh}
             yield from fresh
+
+    def _show(self, message: "MessageTypeDef") -> None:
+        """Let the next run see a message at once."""
+        self.sqs.change_message_visibility(
+            QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+        )
 
     def _one(self, message: "MessageTypeDef", account: str | None) -> str:
         body = message["Body"]
