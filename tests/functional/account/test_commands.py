@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -187,7 +188,8 @@ def test_a_line_that_fails_again_is_kept_again(failed: Failed, monkeypatch: pyte
     """A line that is broken for good goes back into the queue, and is not tried for ever in one run."""
     take(failed.rig.door, stored(failed, [json.dumps(an_entry())[:-9]]), delivery_id="d-1")
     start = int(datetime.now(UTC).timestamp() * 1000) + 1000
-    monkeypatch.setattr("moto.sqs.models.unix_time_millis", lambda: start + 1.0)  # what is sent from now on is later
+    ticks = count(1)  # what is sent from now on is later
+    monkeypatch.setattr("moto.sqs.models.unix_time_millis", lambda: float(start + next(ticks)))
     assert failed.redrive.run(before_ms=start) == {"failed again": 1}
     ((reason, _),) = failed.rig.letters()
     assert reason == "entry_not_json"
