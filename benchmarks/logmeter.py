@@ -9,14 +9,15 @@ import os
 import resource
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import boto3
 from benchmarks.measure import CREDENTIALS, REGION, Row, Target, interleaved, report
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HTTPHeaders
 
 from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.stdout import StreamSink
@@ -83,8 +84,8 @@ def a_table() -> DynamoCallBook:
     book = door._calls  # noqa: SLF001 - the client as the function makes it
     assert isinstance(book, DynamoCallBook)
 
-    def answered(request: AWSPreparedRequest, **_: object) -> AWSResponse:
-        return AWSResponse(request.url, 200, {"Content-Type": "application/x-amz-json-1.0"}, _Raw())
+    def answered(request: AWSPreparedRequest, **_: object) -> Any:
+        return AWSResponse(request.url, 200, HTTPHeaders(), _Raw())
 
     book._client.meta.events.register("before-send.dynamodb", answered)  # noqa: SLF001 - the same
     return book
@@ -105,17 +106,13 @@ def check_answer() -> None:
     path.parent.mkdir(exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
         door = a_door(StreamSink.for_settings(with_named(SETTINGS), file), MemoryCallBook())
-        first, again = door.take(delivery(0)), door.take(Delivery(**{**_fields(delivery(0)), "id": "again"}))
+        first, again = door.take(delivery(0)), door.take(replace(delivery(0), id="again"))
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     path.unlink()
     assert (first.counted, again.repeated, len(lines)) == (BATCH, BATCH, BATCH)
     assert [line["InputTokenCount"] for line in lines] == [400 + number % 100 for number in range(BATCH)]
     assert {line["UseCase"] for line in lines} == {"chatbot"}
     assert all(line["EstimatedCostUSD"] > 0 for line in lines)
-
-
-def _fields(one: Delivery) -> dict[str, object]:
-    return {name: getattr(one, name) for name in ("id", "owner", "group", "stream", "events")}
 
 
 def per_record(function: Callable[[Delivery], object], deliveries: Sequence[Delivery]) -> Callable[[], object]:
@@ -135,15 +132,10 @@ def growth_mb(door: LogDoor) -> float:
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
-@contextmanager
-def _credentials() -> Iterator[None]:
-    os.environ.update({**CREDENTIALS, "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"})
-    yield
-
-
 def main() -> None:
     """Check, measure, print."""
-    with _credentials(), Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+    os.environ.update({**CREDENTIALS, "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"})
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         check_answer()
         sink = StreamSink.for_settings(with_named(SETTINGS), nowhere)
         door, table_door = a_door(sink, MemoryCallBook()), a_door(sink, a_table())

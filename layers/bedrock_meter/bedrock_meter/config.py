@@ -164,7 +164,9 @@ def _principals(given: Mapping[str, str]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for word in given.get(PRINCIPALS, "").split():
         # An ARN may hold "=" and ",", the name of a use case neither.
-        pattern, _, use_case = word.rpartition("=")
+        pattern, divided, use_case = word.rpartition("=")
+        if not divided:
+            raise ConfigError(PRINCIPALS, f"{word!r} is not pattern=use_case")
         if found.get(pattern, use_case) != use_case:
             raise ConfigError(PRINCIPALS, f"{pattern!r} stands there twice, with two use cases")
         found[pattern] = use_case

@@ -209,6 +209,15 @@ def test_calls_are_forgotten_after_some_days(table_rig: Rig) -> None:
     assert int(item["expires"]["N"]) > 1_700_000_000
 
 
+def test_a_note_costs_one_write_unit(table_rig: Rig) -> None:
+    """With what both witnesses said an item is smaller than 1 KB, up to which DynamoDB bills one unit for a write."""
+    table_rig.deliver([an_entry(**BY_GATEWAY)], delivery="11111111-2222-4333-8444-555555555555")
+    table_rig.deliver([gateway_line()], delivery="11111111-2222-4333-8444-666666666666")
+    (item,) = table_rig.dynamodb.scan(TableName=TABLE)["Items"]
+    assert {"log", "door"} <= item.keys()
+    assert len(json.dumps(item)) < 1024
+
+
 def test_no_content_leaves(rig: Rig) -> None:
     """With every body in the log, neither a metric line nor a dead letter nor an item has a word of it."""
     bodies: dict[str, Any] = {
