@@ -21,7 +21,7 @@ KEEP_SECONDS = 3 * 24 * 3600
 """How long a call is remembered. CloudWatch Logs tries a delivery again for 24 hours, Lambda an event for 6."""
 
 MAX_REMEMBERED = 20_000
-"""How many calls a process remembers by itself; some 8 MB."""
+"""How many calls a process remembers by itself; some 20 MB."""
 
 PARALLEL = 16
 """How many notes are on their way to DynamoDB at once: each waits some milliseconds and takes little CPU."""

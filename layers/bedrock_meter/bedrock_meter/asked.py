@@ -81,6 +81,8 @@ def described(
 
 
 def _output_bound(operation: Operation, document: Mapping[str, Any]) -> int | None:
+    if not document:
+        return None
     for path in _OUTPUT_BOUNDS.get(operation, ()):
         value: Any = document
         for name in path:

@@ -39,12 +39,12 @@ UNATTRIBUTED = "unattributed"
 
 USE_CASE_INVALID = "log_use_case_invalid"
 
-_COUNTS = (
-    ("input", "input", "inputTokenCount"),
-    ("output", "output", "outputTokenCount"),
-    ("cache_read", "input", "cacheReadInputTokenCount"),
-    ("cache_write", "input", "cacheWriteInputTokenCount"),
+_COUNTS_OF_INPUT = (
+    ("input", "inputTokenCount"),
+    ("cache_read", "cacheReadInputTokenCount"),
+    ("cache_write", "cacheWriteInputTokenCount"),
 )
+_COUNTS_OF_OUTPUT = (("output", "outputTokenCount"),)
 _TAGS = ("use_case", "team", "key_id")
 _BOTH_LOGS = (UsageSource.LOG, UsageSource.LOG)
 _EVENTS = ("metadata", "messageStop")
@@ -129,12 +129,12 @@ class LogReader:
 
     def _tags(self, entry: Mapping[str, Any], identity: str | None, faults: list[str]) -> Mapping[str, str]:
         metadata = part(entry, "requestMetadata")
-        stated = {name: metadata[name] for name in _TAGS if name in metadata}
-        tags = {
-            name: value for name, value in stated.items() if isinstance(value, str) and USE_CASE_NAME.fullmatch(value)
-        }
+        tags: dict[str, str] = {}
+        for name in _TAGS if metadata else ():
+            if isinstance(value := metadata.get(name), str) and USE_CASE_NAME.fullmatch(value):
+                tags[name] = value
         if "use_case" not in tags:
-            if "use_case" in stated:
+            if "use_case" in metadata:
                 faults.append(USE_CASE_INVALID)
             tags["use_case"] = (identity and self.principals.find(identity)) or UNATTRIBUTED
         account = text(entry.get("accountId"))
@@ -153,18 +153,23 @@ class LogReader:
 
 
 def _reading(call: Call, entry: Mapping[str, Any]) -> Reading:
-    billed, faults = Counts(), list[str]()
-    for name, place, member in _COUNTS:
-        if (value := part(entry, place).get(member)) is not None:
-            try:
-                setattr(billed, name, read_count(value))
-            except ValueError:
-                faults.append(f"log_{name}_not_a_count")
-    body = part(entry, "output").get("outputBodyJson")
+    billed, faults, answered = Counts(), list[str](), part(entry, "output")
+    _count(part(entry, "input"), _COUNTS_OF_INPUT, billed, faults)
+    _count(answered, _COUNTS_OF_OUTPUT, billed, faults)
+    body = answered.get("outputBodyJson")
     if isinstance(body, list):
         return _from_chunks(call, billed, body, faults)
     document = body if isinstance(body, dict) else {}
     return read_document(call, document, billed=billed, faults=faults, sources=_BOTH_LOGS)
+
+
+def _count(place: Mapping[str, Any], names: Sequence[tuple[str, str]], billed: Counts, faults: list[str]) -> None:
+    for name, member in names:
+        if (value := place.get(member)) is not None:
+            try:
+                setattr(billed, name, read_count(value))
+            except ValueError:
+                faults.append(f"log_{name}_not_a_count")
 
 
 def _from_chunks(call: Call, billed: Counts, chunks: Sequence[Any], faults: Sequence[str]) -> Reading:

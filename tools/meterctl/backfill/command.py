@@ -21,8 +21,8 @@ from meterctl.backfill.sending import Sender
 from meterctl.backfill.sources import FileSource, LogGroupSource, Period, S3Source, Source, Unit
 from meterctl.backfill.state import State
 
-REMEMBERED = 500_000
-"""How many calls are remembered without a table, so that none counts twice; some 200 MB."""
+REMEMBERED = 100_000
+"""How many calls are remembered without a table, so that none counts twice; some 100 MB."""
 
 
 class Moment(click.ParamType[datetime]):
