@@ -98,12 +98,7 @@ def plan(current: LoggingConfig | None, wanted: Wanted) -> Plan:
     """
     there = group_of(current)
     if wanted.mode is Mode.KEEP:
-        if there is None:
-            raise Conflict(
-                f"Invocation logging is to be kept as it is, but {described(current)}, so no log group has it. "
-                "Choose InvocationLogging=metadata, which logs every call without its content."
-            )
-        return Plan(says=f"Nothing to change: {described(current)}.", log_group=there)
+        return _kept(current, there, wanted)
     if not current:
         put = {CLOUDWATCH: _cloudwatch(wanted), **_deliveries(wanted.mode)}
         return Plan(says=f"Log to {wanted.log_group} ({wanted.mode}).", put=put, log_group=wanted.log_group)
@@ -160,6 +155,20 @@ def described(current: LoggingConfig | None) -> str:
 def same(first: LoggingConfig | None, second: LoggingConfig | None) -> bool:
     """Tell whether two configurations do the same."""
     return bool(_normal(first) == _normal(second))
+
+
+def _kept(current: LoggingConfig | None, there: str | None, wanted: Wanted) -> Plan:
+    if there is None:
+        raise Conflict(
+            f"Invocation logging is to be kept as it is, but {described(current)}, so no log group has it. "
+            "Choose InvocationLogging=metadata, which logs every call without its content."
+        )
+    if there in wanted.former_groups:
+        raise Conflict(
+            f"The log group {there} is this stack's own, and with InvocationLogging=keep the role that Bedrock writes "
+            "to it with would be deleted. Stay with metadata or full, or choose off to switch logging off."
+        )
+    return Plan(says=f"Nothing to change: {described(current)}.", log_group=there)
 
 
 def _renewed(current: LoggingConfig, wanted: Wanted) -> Plan:

@@ -95,6 +95,12 @@ def test_there_has_to_be_something_to_keep(current: LoggingConfig | None) -> Non
         plan(current, wanted(Mode.KEEP))
 
 
+def test_a_stack_does_not_keep_its_own() -> None:
+    """From metadata to keep the stack's role would go, and Bedrock could no longer write: the update is refused."""
+    with pytest.raises(Conflict, match="this stack's own"):
+        plan(OURS_ALONE, wanted(Mode.KEEP, log_group="", role_arn="", former_groups=frozenset({OURS})))
+
+
 def test_removal_takes_ours_and_nothing_else() -> None:
     """Ours alone is deleted; ours beside theirs is taken out of it; theirs, and nothing, are left."""
     ours = frozenset({OURS})
