@@ -93,6 +93,8 @@ def _output_bound(operation: Operation, document: Mapping[str, Any]) -> int | No
 
 
 def _tier(headers: Mapping[str, str], document: Mapping[str, Any]) -> str | None:
+    if not headers and not document:
+        return None
     stated = headers.get("x-amzn-bedrock-service-tier")
     if stated is None:
         field = document.get("serviceTier")

@@ -70,6 +70,8 @@ def _price(
     card = None if model is None else find(model)
     if model is not None and card is None:
         return None, None
+    if card is not None and not usage.other:
+        return _by(card, usage)
     named = frozenset[str]() if card is None else card.rates.keys()
     guarded = {unit: count for unit, count in usage.other.items() if unit not in named}
     if card is not None and not any(count for unit, count in guarded.items() if unit not in FREE_UNITS):

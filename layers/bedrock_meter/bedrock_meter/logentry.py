@@ -66,8 +66,8 @@ def parse_line(line: str) -> Mapping[str, Any] | None:
 
 def http_status(entry: Mapping[str, Any], code: str | None) -> int | None:
     """Give the status of the answer; None for an error that nobody knows."""
-    for stated in (str(entry.get("status")), code or ""):
-        if _ERROR_STATUS.fullmatch(stated):
+    for stated in (entry.get("status"), code):
+        if stated is not None and _ERROR_STATUS.fullmatch(str(stated)):
             return int(stated)
     return _OK if code is None else _STATUSES.get(code)
 
