@@ -178,3 +178,38 @@ def test_two_price_books_are_one_too_many() -> None:
     environ = {"BEDROCK_METER_PRICES": "/opt/prices.json", "BEDROCK_METER_PRICES_URL": "s3://price-books/prices.json"}
     with pytest.raises(ConfigError, match="BEDROCK_METER_PRICES_URL"):
         Settings.from_env(environ)
+
+
+def test_principals_are_read_as_patterns_and_use_cases() -> None:
+    """Words of pattern=use_case; the last equals sign divides, for an ARN may hold others."""
+    given = "arn:aws:iam::1:role/A=a  arn:aws:sts::1:assumed-role/B/x=y=b\narn:aws:iam::1:user/ada=a"
+    assert Settings.from_env({config.PRINCIPALS: given}).principals == {
+        "arn:aws:iam::1:role/A": "a",
+        "arn:aws:sts::1:assumed-role/B/x=y": "b",
+        "arn:aws:iam::1:user/ada": "a",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ("arn:aws:iam::1:role/A", "is not pattern=use_case"),
+        ("Chatbot=chatbot", "no pattern"),
+        ("arn:aws:iam::1:role/A=", "no use case name"),
+        ("arn:aws:iam::1:role/A=a arn:aws:iam::1:role/A=b", "stands there twice"),
+        ("arn:aws:iam::1:role/A=a arn:aws:iam::*:role/*=b", "can match both"),
+    ],
+)
+def test_principals_that_leave_a_doubt_are_refused(given: str, problem: str) -> None:
+    """The error names the setting, what is wrong, and where two patterns overlap both of them."""
+    with pytest.raises(ConfigError, match=problem) as refused:
+        Settings.from_env({config.PRINCIPALS: given})
+    assert refused.value.setting == config.PRINCIPALS
+
+
+def test_metered_roles_are_patterns() -> None:
+    """Separated by white space; what is no ARN is refused."""
+    roles = "arn:aws:iam::1:role/Gateway arn:aws:iam::1:role/layer-*"
+    assert Settings.from_env({config.METERED_ROLES: roles}).metered_roles == set(roles.split())
+    with pytest.raises(ConfigError, match=config.METERED_ROLES):
+        Settings.from_env({config.METERED_ROLES: "Gateway"})

@@ -3,7 +3,9 @@
 import click
 
 from bedrock_meter import MeterError, __version__
+from meterctl.account.command import command as account
 from meterctl.annotate import annotate
+from meterctl.backfill.command import command as backfill
 from meterctl.cloudwatch.command import cloudwatch, emf_group
 from meterctl.cost import cost
 from meterctl.dashboards.command import command as dashboards
@@ -24,7 +26,9 @@ def cli() -> None:
 
 
 COMMANDS = (
+    account,
     annotate,
+    backfill,
     cloudwatch,
     cost,
     dashboards,

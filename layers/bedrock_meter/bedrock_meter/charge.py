@@ -104,7 +104,7 @@ def _units(unit: str, call: Call) -> int:
     if unit in FREE_UNITS:
         return 0
     if unit.endswith("_policy_units"):
-        return -(-call.input_bytes // _CHARACTERS_PER_UNIT)
+        return -(-(call.input_bytes or 0) // _CHARACTERS_PER_UNIT)
     if unit == "search_units":
         return max(1, -(-(call.documents or 0) // DOCUMENTS_PER_SEARCH_UNIT))
     return 1
@@ -127,6 +127,8 @@ def _price(
     card = None if model is None else find(model)
     if model is not None and card is None:
         return None, None
+    if card is not None and not usage.other:
+        return _by(card, usage)
     named = frozenset[str]() if card is None else card.rates.keys()
     guarded = {unit: count for unit, count in usage.other.items() if unit not in named}
     if card is not None and not any(count for unit, count in guarded.items() if unit not in FREE_UNITS):

@@ -7,10 +7,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from bedrock_meter.dimensions import USE_CASE_NAME
 from bedrock_meter.errors import ConfigError
+from bedrock_meter.principals import ArnPatterns, PrincipalMap
 
 NAMESPACE = "BEDROCK_METER_NAMESPACE"
 SERVICE = "BEDROCK_METER_SERVICE"
@@ -40,8 +43,10 @@ TIME_ZONE = "BEDROCK_METER_TIME_ZONE"
 DEFAULT_MAX_OUTPUT_TOKENS = "BEDROCK_METER_DEFAULT_MAX_OUTPUT_TOKENS"
 EVENT_BUS = "BEDROCK_METER_EVENT_BUS"
 EVENTS_URL = "AWS_ENDPOINT_URL_EVENTBRIDGE"
+PRINCIPALS = "BEDROCK_METER_PRINCIPALS"
+CALLS_TABLE = "BEDROCK_METER_CALLS_TABLE"
+DEAD_LETTER_QUEUE = "BEDROCK_METER_DEAD_LETTER_QUEUE"
 
-_USE_CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NAMESPACE_NAME = re.compile(r"(?!AWS/)[A-Za-z0-9._/#:-]{1,255}")
 # No dots: TLS names of buckets have one label. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _S3_URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9-]{1,61}[a-z0-9])/(?P<key>[A-Za-z0-9][A-Za-z0-9._/-]{0,511})")
@@ -128,6 +133,13 @@ class Settings:
     """The EventBridge bus that gets an event for each warning level; None for none. (BEDROCK_METER_EVENT_BUS)"""
     aws_endpoint_url_eventbridge: str | None = None
     """Where EventBridge is; None for AWS's own in the Region. (AWS_ENDPOINT_URL_EVENTBRIDGE)"""
+    principals: Mapping[str, str] = MappingProxyType({})
+    """The use case by ARN pattern of a principal, for calls that the log door counts. (BEDROCK_METER_PRINCIPALS)"""
+    calls_table: str | None = None
+    """The DynamoDB table in which the log door notes each call once; None notes the latest ones in memory.
+    (BEDROCK_METER_CALLS_TABLE)"""
+    dead_letter_queue: str | None = None
+    """The URL of the SQS queue for log entries that cannot be counted. (BEDROCK_METER_DEAD_LETTER_QUEUE)"""
     region: str | None = None
     """The AWS Region to sign for. (AWS_REGION, else AWS_DEFAULT_REGION)"""
 
@@ -140,7 +152,7 @@ class Settings:
         """
         default = cls()
         given = {name: value.strip() for name, value in environ.items() if value.strip()}
-        use_case = _named(given, USE_CASE, _USE_CASE_NAME)
+        use_case = _named(given, USE_CASE, USE_CASE_NAME)
         listed = _names(given, USE_CASES)
         for name in listed:
             check_use_case(name, setting=USE_CASES)
@@ -157,7 +169,7 @@ class Settings:
             prices_url=s3_object(given[PRICES_URL], setting=PRICES_URL) if PRICES_URL in given else None,
             prices_check_seconds=_number(given, PRICES_CHECK_SECONDS, default.prices_check_seconds, least=1),
             invocation_log=given.get(INVOCATION_LOG),
-            metered_roles=frozenset(given.get(METERED_ROLES, "").split()),
+            metered_roles=_patterns(given),
             upstream_url=_url(given, UPSTREAM_URL),
             max_body_bytes=int(_number(given, MAX_BODY_BYTES, default.max_body_bytes, least=1)),
             read_timeout_seconds=_number(given, READ_TIMEOUT_SECONDS, default.read_timeout_seconds, least=0.1),
@@ -177,6 +189,9 @@ class Settings:
             ),
             event_bus=_named(given, EVENT_BUS, _BUS_NAME),
             aws_endpoint_url_eventbridge=_url(given, EVENTS_URL),
+            principals=_principals(given),
+            calls_table=_named(given, CALLS_TABLE, _TABLE_NAME),
+            dead_letter_queue=_url(given, DEAD_LETTER_QUEUE),
             region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
         )
 
@@ -224,8 +239,8 @@ def check_use_case(name: str, *, setting: str) -> None:
     Raises:
         ConfigError: It cannot; the error names the setting.
     """
-    if not _USE_CASE_NAME.fullmatch(name):
-        raise ConfigError(setting, f"{name!r} is no use case name; {_rule(_USE_CASE_NAME)}")
+    if not USE_CASE_NAME.fullmatch(name):
+        raise ConfigError(setting, f"{name!r} is no use case name; {_rule(USE_CASE_NAME)}")
 
 
 def s3_object(url: str, *, setting: str) -> S3Object:
@@ -253,6 +268,32 @@ def _named(given: Mapping[str, str], setting: str, pattern: re.Pattern[str]) -> 
 
 def _names(given: Mapping[str, str], setting: str) -> frozenset[str]:
     return frozenset(name.strip() for name in given.get(setting, "").split(",") if name.strip())
+
+
+def _principals(given: Mapping[str, str]) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for word in given.get(PRINCIPALS, "").split():
+        # An ARN may hold "=" and ",", the name of a use case neither.
+        pattern, divided, use_case = word.rpartition("=")
+        if not divided:
+            raise ConfigError(PRINCIPALS, f"{word!r} is not pattern=use_case")
+        if found.get(pattern, use_case) != use_case:
+            raise ConfigError(PRINCIPALS, f"{pattern!r} stands there twice, with two use cases")
+        found[pattern] = use_case
+    try:
+        PrincipalMap(found)
+    except ValueError as error:
+        raise ConfigError(PRINCIPALS, str(error)) from error
+    return MappingProxyType(found)
+
+
+def _patterns(given: Mapping[str, str]) -> frozenset[str]:
+    found = frozenset(given.get(METERED_ROLES, "").split())
+    try:
+        ArnPatterns(found)
+    except ValueError as error:
+        raise ConfigError(METERED_ROLES, str(error)) from error
+    return found
 
 
 def _switch(given: Mapping[str, str], setting: str) -> bool:

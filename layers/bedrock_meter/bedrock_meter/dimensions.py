@@ -14,6 +14,9 @@ OTHER = "other"
 MAX_WORKED_MODELS = 500
 """Without a register, so many models become dimensions at most; Bedrock has some 150, each under a few profile ids."""
 
+USE_CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What the name of a use case, a team or a key looks like."""
+
 # What CloudWatch accepts as a dimension value, and short enough to read
 # (https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html).
 _VALUE = re.compile(r"(?!:)[!-~]([ -~]{0,253}[!-~])?")

@@ -168,11 +168,12 @@ class Call:
     model: ModelRef | None
     """The model, or None where the route names none."""
     tags: Mapping[str, str] = _NOTHING
-    """Labels from the authenticated caller; ``use_case`` always, ``team`` and ``key_id`` where they are known."""
+    """Labels from the authenticated caller; ``use_case`` always; ``team``, ``key_id``, ``account`` and
+    ``principal`` (the AWS account and ARN of the caller) where they are known."""
     max_output_tokens: int | None = None
     """The caller's own bound on the output, or None when the request sets none."""
-    input_bytes: int = 0
-    """The size of the request body in bytes."""
+    input_bytes: int | None = 0
+    """The size of the request body in bytes; None where nobody saw it."""
     tier: str | None = None
     """The tier that was asked for (``priority``, ``default``, ``flex``, ``reserved``, ``latency``); None when unset."""
     streaming: bool = False

@@ -68,6 +68,8 @@ _STATUS_METRICS: Mapping[Status, str] = {
     Status.DENIED: DENIED,
 }
 
+# The labels of a call that are properties of its line.
+_TAGS = ("use_case", "team", "key_id", "account", "principal")
 _NONE: Mapping[str, Any] = MappingProxyType({})
 _BOOLEAN = {True: "true", False: "false"}
 
@@ -99,7 +101,7 @@ class Emf:
         duration = _fixed(record.outcome.duration_ms)
         metrics = _metrics(record, duration)
         ended = int(call.received_at.timestamp() * 1000 + (record.outcome.duration_ms or 0))
-        same = _same_for_many(call.operation, call.model, call.use_case, call.tags.get("team"), call.tags.get("key_id"))
+        same = _same_for_many(call.operation, call.model, tuple(map(call.tags.get, _TAGS)))
         return (
             f'{{"_aws":{{"Timestamp":{ended},"CloudWatchMetrics":{_directives(self._namespace, tuple(metrics))}}},'
             f'"{USE_CASE}":{_quote(self._dimensions.use_case(record))},"{MODEL_ID}":{_quote(self._dimensions.model(record))},'
@@ -210,7 +212,7 @@ def _properties(record: Record, duration: str | None) -> str:
     """Encode the properties that differ from call to call; those that every call has are written out for speed."""
     call, usage, outcome = record.call, record.usage, record.outcome
     always = (
-        f'"request_id":{_quote(call.id)},"input_bytes":{call.input_bytes},"streaming":{_BOOLEAN[call.streaming]},'
+        f'"request_id":{_quote(call.id)},"streaming":{_BOOLEAN[call.streaming]},'
         f'"status":"{outcome.status}","ending":"{outcome.ending}","certainty":"{outcome.certainty}"'
     )
     texts = {
@@ -228,6 +230,7 @@ def _properties(record: Record, duration: str | None) -> str:
     numbers: dict[str, float | str | None] = {
         "client_attempt": call.attempt,
         "sdk_attempts": outcome.attempts,
+        "input_bytes": call.input_bytes,
         "max_output_tokens": call.max_output_tokens,
         "http_status": outcome.http_status,
         "bedrock_status": outcome.bedrock_status if outcome.bedrock_status != outcome.http_status else None,
@@ -251,11 +254,9 @@ def _properties(record: Record, duration: str | None) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _same_for_many(
-    operation: Operation, model: ModelRef | None, use_case: str | None, team: str | None, key_id: str | None
-) -> str:
+def _same_for_many(operation: Operation, model: ModelRef | None, tags: tuple[str | None, ...]) -> str:
     """Encode the properties that many calls share. An unknown one is absent, so that no one reads a 0."""
-    shared = {"operation": operation, "use_case": use_case, "team": team, "key_id": key_id}
+    shared = {"operation": operation, **dict(zip(_TAGS, tags, strict=True))}
     if model is not None:
         shared |= {
             "model_id": model.raw,

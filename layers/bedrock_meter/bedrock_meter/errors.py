@@ -9,6 +9,7 @@
     │   └── DynamoDbError      DynamoDB did
     ├── LimitStoreError        the counters of the limits cannot be read or written
     ├── RegistryError          the registry cannot be read, or holds what it cannot
+    ├── LogEntryError          an entry of Bedrock's invocation log cannot be counted
     └── Refusal                the call is answered here and not sent to Bedrock (or Bedrock gave no answer)
         ├── UnknownOperation   404  UnknownOperationException
         ├── InvalidRequest     400  ValidationException
@@ -89,6 +90,18 @@ class LimitStoreError(MeterError):
 
 class RegistryError(MeterError):
     """The registry cannot be read, or holds what it cannot."""
+
+
+class LogEntryError(MeterError):
+    """An entry of Bedrock's invocation log cannot be counted.
+
+    Attributes:
+        code: Why, as a short code.
+    """
+
+    def __init__(self, code: str, problem: str) -> None:
+        super().__init__(problem)
+        self.code = code
 
 
 class Refusal(MeterError):  # noqa: N818 - named for what it does to the call

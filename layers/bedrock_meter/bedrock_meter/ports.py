@@ -41,6 +41,13 @@ class Pricer(Protocol):
         """Give the row that holds for a call; None when it has no price. May raise; the meter counts that."""
 
 
+class Principals(Protocol):
+    """Who knows for which use case an IAM principal calls. A `PrincipalMap` is one."""
+
+    def find(self, arn: str) -> str | None:
+        """Give the use case of a principal, by its ARN as STS shows it; None where nobody said."""
+
+
 class FaultLog(Protocol):
     """Where the meter's own failures are told to a person."""
 

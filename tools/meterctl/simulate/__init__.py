@@ -23,6 +23,7 @@ what is billed of a stream that ends in an error (here the input and what was sa
 from meterctl.simulate.accountmetrics import put_requests
 from meterctl.simulate.families import FAMILIES
 from meterctl.simulate.faults import FAULT_HEADER, FAULTS, Every, Fault, Script
+from meterctl.simulate.invocationlog import InvocationLog
 from meterctl.simulate.ledger import Served
 from meterctl.simulate.models import APPLICATION_PROFILES, OPAQUE, fault_model_id
 from meterctl.simulate.server import LEDGER_PATH, Simulator
@@ -36,6 +37,7 @@ __all__ = [
     "OPAQUE",
     "Every",
     "Fault",
+    "InvocationLog",
     "Script",
     "Served",
     "Simulator",

@@ -13,6 +13,7 @@ import click
 
 from meterctl.simulate.accountmetrics import put_requests
 from meterctl.simulate.faults import FAULTS, Every, Script
+from meterctl.simulate.invocationlog import InvocationLog
 from meterctl.simulate.models import fault_model_id
 from meterctl.simulate.server import DEFAULT_SLOW_MS, LEDGER_PATH, Simulator
 
@@ -65,17 +66,43 @@ _EPILOG = "\n".join(
     metavar="FILE",
     help="On the end, write AWS/Bedrock's metrics of what was served: one PutMetricData request a line.",
 )
-def command(*, rules: tuple[tuple[int, str], ...], cloudwatch_metrics: Path | None, **options: Any) -> None:
+@click.option(
+    "--invocation-log",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Append what Bedrock's model invocation log would have of each call.",
+)
+@click.option("--log-bodies", is_flag=True, help="With prompts and answers in that log.")
+@click.option(
+    "--identity",
+    "identities",
+    type=(str, str),
+    multiple=True,
+    metavar="KEY ARN",
+    help="Who calls with this access key id, in that log. May be given more than once.",
+)
+def command(
+    *,
+    rules: tuple[tuple[int, str], ...],
+    cloudwatch_metrics: Path | None,
+    invocation_log: Path | None,
+    log_bodies: bool,
+    identities: tuple[tuple[str, str], ...],
+    **options: Any,
+) -> None:
     """Serve bedrock-runtime on 127.0.0.1, without an AWS account, until Ctrl-C.
 
     Answers every operation but the bidirectional stream, and the OpenAI- and Anthropic-compatible routes, for the text,
     embedding, rerank and image models of Bedrock. The same seed gives the same answers and token counts.
     """
     script = Script(rules=tuple(Every(nth=nth, fault=fault) for nth, fault in rules))
+    log = None
+    if invocation_log is not None:
+        log = InvocationLog(path=invocation_log, bodies=log_bodies, identities=dict(identities))
     with _stop_signal() as stopped:
         try:
             # The names of the options are those of the simulator's arguments.
-            simulator = Simulator(**options, script=script)
+            simulator = Simulator(**options, script=script, invocation_log=log)
         except OSError as error:
             message = f"cannot listen on 127.0.0.1:{options['port']}: {error.strerror}"
             raise click.ClickException(message) from error

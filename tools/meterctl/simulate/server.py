@@ -17,6 +17,7 @@ from typing import Any, Final, Self, override
 from meterctl.simulate.answer import Answer, Ending, encode
 from meterctl.simulate.exchange import Exchange, Request
 from meterctl.simulate.faults import Script
+from meterctl.simulate.invocationlog import InvocationLog
 from meterctl.simulate.ledger import Served
 from meterctl.simulate.pace import Pace
 from meterctl.simulate.sending import RESET_ON_CLOSE, Line, Manner, head, send_answer
@@ -176,6 +177,7 @@ class Simulator:
         first_token_ms: float = 0,
         chunk_bytes: int | None = None,
         data_first: bool = False,
+        invocation_log: InvocationLog | None = None,
     ) -> None:
         """Bind the port and begin to serve.
 
@@ -191,6 +193,7 @@ class Simulator:
                 for one chunk to each frame.
             data_first: The events of a streamed response have their `data:` line before their `event:` line, as
                 bedrock-mantle sends them.
+            invocation_log: Where calls are logged as Bedrock would; None for nowhere.
 
         Raises:
             OSError: The port is taken.
@@ -203,6 +206,7 @@ class Simulator:
             slow_ms=slow_ms,
             script=script or Script(),
             manner=Manner(pace=pace, chunk_bytes=chunk_bytes, data_first=data_first),
+            log=invocation_log,
         )
         self._bedrock = bedrock
         self._server = _Server(port, bedrock)

@@ -6,6 +6,7 @@ from collections import Counter
 
 from meterctl.simulate.exchange import Conditions, Exchange, Request
 from meterctl.simulate.faults import Script
+from meterctl.simulate.invocationlog import InvocationLog
 from meterctl.simulate.ledger import Ledger
 from meterctl.simulate.operations import route
 from meterctl.simulate.respond import request_key, respond
@@ -16,7 +17,16 @@ from meterctl.simulate.services import Job
 class Bedrock:
     """The state between calls: the prompt cache, how often each request came, the script's position, the ledger."""
 
-    def __init__(self, *, seed: int, latency_ms: int, slow_ms: int, script: Script, manner: Manner) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        latency_ms: int,
+        slow_ms: int,
+        script: Script,
+        manner: Manner,
+        log: InvocationLog | None = None,
+    ) -> None:
         self.ledger = Ledger()
         self.manner = manner
         self._seed = seed
@@ -28,6 +38,7 @@ class Bedrock:
         self._repeats: Counter[bytes] = Counter()
         self._known: set[bytes] = set()
         self._jobs = dict[str, Job]()
+        self._log = log
 
     def serve(self, request: Request) -> Exchange:
         """Answer one request and remember what it changes."""
@@ -53,4 +64,6 @@ class Bedrock:
             self._repeats[key] += 1
             self._known.update(exchange.written)
             self._jobs.update({job.arn: job for job in exchange.jobs})
-            return exchange
+        if self._log is not None:
+            self._log.write(request, exchange, now=conditions.now)
+        return exchange

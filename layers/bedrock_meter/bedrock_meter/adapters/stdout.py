@@ -1,6 +1,9 @@
 """Records as EMF lines on a text stream: in Lambda, stdout is CloudWatch Logs, and a valid line becomes metrics."""
 
 import sys
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
 from typing import TextIO
 
 from bedrock_meter.config import Settings
@@ -30,18 +33,11 @@ class StreamSink:
     @classmethod
     def for_settings(cls, settings: Settings, stream: TextIO | None = None) -> "StreamSink":
         """Make the sink of a deployment."""
-        emf = Emf(
-            namespace=settings.namespace,
-            service=settings.service,
-            use_cases=settings.use_cases,
-            models=settings.models,
-            version=__version__,
-        )
-        return cls(emf, stream)
+        return cls(emf_for(settings), stream)
 
     def emit(self, record: Record) -> None:
         """Write one line."""
-        (self._stream or sys.stdout).write(self._emf.line(record) + "\n")
+        self._write(self._emf.line(record))
 
     def used(self, use: BudgetUse) -> None:
         """Write the metric ``BudgetUsed`` of one limit, and beside it for the service, whose maximum an alarm takes."""
@@ -50,4 +46,29 @@ class StreamSink:
         properties = use.facts if use.level is None else {**use.facts, "level": str(use.level)}
         line = self._emf.measurement(metrics, at=use.at, dimensions={LIMIT: limit.id}, properties=properties)
         whole = self._emf.measurement(metrics, at=use.at)
-        (self._stream or sys.stdout).write(f"{line}\n{whole}\n")
+        self._write(f"{line}\n{whole}")
+
+    def measure(
+        self,
+        metrics: Mapping[str, float],
+        *,
+        at: datetime,
+        dimensions: Mapping[str, str] = MappingProxyType({}),
+        properties: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
+        """Write the line of a measurement, see `Emf.measurement`."""
+        self._write(self._emf.measurement(metrics, at=at, dimensions=dimensions, properties=properties))
+
+    def _write(self, line: str) -> None:
+        (self._stream or sys.stdout).write(line + "\n")
+
+
+def emf_for(settings: Settings) -> Emf:
+    """Make the encoder of a deployment."""
+    return Emf(
+        namespace=settings.namespace,
+        service=settings.service,
+        use_cases=settings.use_cases,
+        models=settings.models,
+        version=__version__,
+    )

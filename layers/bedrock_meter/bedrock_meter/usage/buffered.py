@@ -1,12 +1,13 @@
 """Readers of answers that are one document: JSON bodies, error bodies, and answers that cost nothing."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from bedrock_meter.domain import Call, Family, Operation
+from bedrock_meter.domain import Call, Family, Operation, UsageSource
 from bedrock_meter.usage import failures
 from bedrock_meter.usage import headers as token_headers
-from bedrock_meter.usage.families import Row, row_for
+from bedrock_meter.usage.counts import Counts
+from bedrock_meter.usage.families import row_for
 from bedrock_meter.usage.reading import Reading, has_all, merge
 from bedrock_meter.usage.shape import Body, read_first
 from bedrock_meter.usage.units import guardrail_usage, trace_usage
@@ -100,45 +101,68 @@ class JsonReader(_Buffer):
     def __init__(self, call: Call, headers: Mapping[str, str]) -> None:
         super().__init__()
         self._call = call
-        self._family = call.model.family if call.model else Family.OTHER
-        self._row: Row = row_for(call.operation, self._family)
         self._headers = headers
 
     def result(self) -> Reading:
         """Tell the counts."""
+        family = _family(self._call)
         billed, faults = token_headers.counts(self._headers)
-        body = Body()
-        if self._row.bodies:
-            document, unread = self.document()
-            _, body = read_first(self._row.bodies, document)
-            if self._call.operation is Operation.INVOKE_MODEL and self._family is Family.OTHER:
-                unread = []  # nobody said that this body is JSON
-            self._add_units(body, document)
-            faults += unread + body.faults
-        usage, disagreement = merge(billed, body.counts, units=body.units)
+        document, unread = self.document() if row_for(self._call.operation, family).bodies else ({}, [])
+        if self._call.operation is Operation.INVOKE_MODEL and family is Family.OTHER:
+            unread = []  # nobody said that this body is JSON
         latency = token_headers.latency_ms(self._headers)
-        return Reading(
-            usage=usage,
-            complete=has_all(usage, self._row.needs) and self._documents_known(),
-            stop_reason=body.stop_reason,
-            latency_ms=body.latency_ms if latency is None else latency,
-            invoked_model=body.invoked_model,
-            disagreement=disagreement or body.disagreement,
-            faults=tuple(faults),
-        )
+        return read_document(self._call, document, billed=billed, faults=faults + unread, latency_ms=latency)
 
-    def _documents_known(self) -> bool:
-        return "search_units" not in self._row.needs or self._call.documents is not None
 
-    def _add_units(self, body: Body, document: Mapping[str, object]) -> None:
-        if self._call.operation in _GUARDRAIL_OPERATIONS:
-            units, faults = guardrail_usage(document)
-        else:
-            units, faults = trace_usage(document.get("trace") or document.get("amazon-bedrock-trace"))
-        body.units |= units
-        body.faults += faults
-        results = body.units.pop("results", None)
-        if results is not None:
-            # The answer may be shorter than the list of documents, so without that it is a lower bound.
-            documents = max(results, self._call.documents or 0, 1)
-            body.units["search_units"] = -(-documents // DOCUMENTS_PER_SEARCH_UNIT)
+def read_document(
+    call: Call,
+    document: Mapping[str, object],
+    *,
+    billed: Counts,
+    faults: Sequence[str] = (),
+    latency_ms: int | None = None,
+    sources: tuple[UsageSource, UsageSource] = (UsageSource.HEADER, UsageSource.BODY),
+) -> Reading:
+    """Read the counts of an answer that is one document: those that Bedrock bills by, then the body's own.
+
+    Args:
+        call: The call that is answered.
+        document: The parsed body; empty where there is none.
+        billed: What Bedrock itself counted.
+        faults: What could not be read so far.
+        latency_ms: Bedrock's own latency, where it is known without the body.
+        sources: What the two sources are called in the usage.
+    """
+    row = row_for(call.operation, _family(call))
+    body = Body()
+    if document and row.bodies:
+        _, body = read_first(row.bodies, document)
+        _add_units(call, body, document)
+    usage, disagreement = merge(billed, body.counts, units=body.units, sources=sources)
+    return Reading(
+        usage=usage,
+        complete=has_all(usage, row.needs) and ("search_units" not in row.needs or call.documents is not None),
+        stop_reason=body.stop_reason,
+        latency_ms=body.latency_ms if latency_ms is None else latency_ms,
+        invoked_model=body.invoked_model,
+        disagreement=disagreement or body.disagreement,
+        faults=(*faults, *body.faults),
+    )
+
+
+def _family(call: Call) -> Family:
+    return call.model.family if call.model else Family.OTHER
+
+
+def _add_units(call: Call, body: Body, document: Mapping[str, object]) -> None:
+    if call.operation in _GUARDRAIL_OPERATIONS:
+        units, faults = guardrail_usage(document)
+    else:
+        units, faults = trace_usage(document.get("trace") or document.get("amazon-bedrock-trace"))
+    body.units |= units
+    body.faults += faults
+    results = body.units.pop("results", None)
+    if results is not None:
+        # The answer may be shorter than the list of documents, so without that it is a lower bound.
+        documents = max(results, call.documents or 0, 1)
+        body.units["search_units"] = -(-documents // DOCUMENTS_PER_SEARCH_UNIT)

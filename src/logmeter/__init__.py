@@ -1,0 +1,1 @@
+"""The log door: Bedrock's invocation log, metered."""

@@ -1,0 +1,43 @@
+"""The reader of the log as the settings want it; the function and ``meterctl backfill`` use the same one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from bedrock_meter.adapters.faultlog import OnceLog
+from bedrock_meter.adapters.pricebook import PriceBookFile
+from bedrock_meter.config import Settings
+from bedrock_meter.invocationlog import UNATTRIBUTED, LogReader
+from bedrock_meter.ports import Principals
+from bedrock_meter.principals import ArnPatterns, PrincipalMap
+from logmeter.profiles import InferenceProfiles
+
+if TYPE_CHECKING:
+    from mypy_boto3_bedrock import BedrockClient
+
+
+def with_named(settings: Settings) -> Settings:
+    """Register the use cases that the log door names by itself, so that they become dimensions."""
+    return replace(settings, use_cases=settings.use_cases | {UNATTRIBUTED, *settings.principals.values()})
+
+
+def reader_for(
+    settings: Settings,
+    client_for: Callable[[str | None], "BedrockClient"],
+    *,
+    principals: Principals | None = None,
+) -> LogReader:
+    """Make a reader.
+
+    Args:
+        settings: The settings.
+        client_for: Gives Bedrock's control plane in a Region.
+        principals: Who knows the use case of a principal; None takes the setting.
+    """
+    return LogReader(
+        principals=principals or PrincipalMap(settings.principals),
+        metered=ArnPatterns(settings.metered_roles),
+        pricer=PriceBookFile(settings.prices, OnceLog().report),
+        models=InferenceProfiles(cache(client_for)),
+    )

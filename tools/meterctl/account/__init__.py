@@ -1,0 +1,1 @@
+"""``meterctl account``: what is set for a whole AWS account, by hand."""
