@@ -6,12 +6,20 @@ A setting that is missing takes its default; one that is wrong raises `ConfigErr
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from bedrock_meter.errors import ConfigError
+from bedrock_meter.registry import NAME as USE_CASE_NAME
 
 NAMESPACE = "BEDROCK_METER_NAMESPACE"
 SERVICE = "BEDROCK_METER_SERVICE"
+AUTH = "BEDROCK_METER_AUTH"
+TABLE = "BEDROCK_METER_TABLE"
+REGISTRY = "BEDROCK_METER_REGISTRY"
+PRINCIPALS = "BEDROCK_METER_PRINCIPALS"
+PROPAGATE_METADATA = "BEDROCK_METER_PROPAGATE_METADATA"
+ATTRIBUTION_ROLE = "BEDROCK_METER_ATTRIBUTION_ROLE"
 USE_CASE = "BEDROCK_METER_USE_CASE"
 USE_CASES = "BEDROCK_METER_USE_CASES"
 USE_CASE_HEADER = "BEDROCK_METER_USE_CASE_HEADER"
@@ -23,9 +31,33 @@ READ_TIMEOUT_SECONDS = "BEDROCK_METER_READ_TIMEOUT_SECONDS"
 DRAIN_SECONDS = "BEDROCK_METER_DRAIN_SECONDS"
 DRAIN_BYTES = "BEDROCK_METER_DRAIN_BYTES"
 
-_USE_CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NAMESPACE_NAME = re.compile(r"(?!AWS/)[A-Za-z0-9._/#:-]{1,255}")
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+_TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,576}", re.ASCII)
+_PRINCIPAL_PATTERN = re.compile(r"arn:[!-~]{1,600}")
+
+
+class Auth(StrEnum):
+    """Who authenticates the callers of the gateway."""
+
+    KEY = "KEY"
+    """The authorizer in front of it, by gateway key."""
+    IAM = "IAM"
+    """API Gateway, by signature; the principal is mapped to use cases here."""
+    NONE = "NONE"
+    """Nobody: whoever reaches the gateway may call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrincipalUseCases:
+    """What a principal that signs its calls may name."""
+
+    pattern: str
+    """Of its ARN; ``*`` stands for any characters."""
+    use_cases: tuple[str, ...]
+    """The use cases; the first is the one that counts when a call names none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +68,20 @@ class Settings:
     """The CloudWatch namespace. (BEDROCK_METER_NAMESPACE)"""
     service: str = "bedrock-meter"
     """The value of the ``Service`` dimension: the stack's name. (BEDROCK_METER_SERVICE)"""
+    auth: Auth = Auth.NONE
+    """Who authenticates the callers of the gateway. (BEDROCK_METER_AUTH)"""
+    table: str | None = None
+    """The DynamoDB table of registry and limits. (BEDROCK_METER_TABLE)"""
+    registry: str | None = None
+    """The file of registry and limits, where there is no table. (BEDROCK_METER_REGISTRY)"""
+    principals: tuple[PrincipalUseCases, ...] = ()
+    """What the principals that sign their calls may name, with IAM. (BEDROCK_METER_PRINCIPALS)"""
+    propagate_metadata: bool = False
+    """Whether use case and record id go into the request metadata that Bedrock writes into its invocation log.
+    (BEDROCK_METER_PROPAGATE_METADATA)"""
+    attribution_role: str | None = None
+    """The role that is assumed once for each use case to sign its calls, so that the bill tells them apart.
+    (BEDROCK_METER_ATTRIBUTION_ROLE)"""
     use_case: str | None = None
     """The use case of calls that name none; without it such calls are refused. (BEDROCK_METER_USE_CASE)"""
     use_cases: frozenset[str] = frozenset()
@@ -70,11 +116,17 @@ class Settings:
         """
         default = cls()
         given = {name: value.strip() for name, value in environ.items() if value.strip()}
-        use_case = _named(given, USE_CASE, _USE_CASE_NAME)
+        use_case = _named(given, USE_CASE, USE_CASE_NAME)
         listed = _names(given, USE_CASES)
         for name in listed:
             check_use_case(name, setting=USE_CASES)
         return cls(
+            auth=_auth(given),
+            table=_named(given, TABLE, _TABLE_NAME),
+            registry=given.get(REGISTRY),
+            principals=_principals(given),
+            propagate_metadata=_switch(given, PROPAGATE_METADATA),
+            attribution_role=_named(given, ATTRIBUTION_ROLE, _ROLE_ARN),
             namespace=_named(given, NAMESPACE, _NAMESPACE_NAME) or default.namespace,
             service=_named(given, SERVICE, _SERVICE_NAME) or default.service,
             use_case=use_case,
@@ -120,8 +172,8 @@ def check_use_case(name: str, *, setting: str) -> None:
     Raises:
         ConfigError: It cannot; the error names the setting.
     """
-    if not _USE_CASE_NAME.fullmatch(name):
-        raise ConfigError(setting, f"{name!r} is no use case name; {_rule(_USE_CASE_NAME)}")
+    if not USE_CASE_NAME.fullmatch(name):
+        raise ConfigError(setting, f"{name!r} is no use case name; {_rule(USE_CASE_NAME)}")
 
 
 def _rule(pattern: re.Pattern[str]) -> str:
@@ -144,6 +196,29 @@ def _switch(given: Mapping[str, str], setting: str) -> bool:
     if value not in {"on", "off"}:
         raise ConfigError(setting, f"it is on or off, not {value!r}")
     return value == "on"
+
+
+def _auth(given: Mapping[str, str]) -> Auth:
+    value = given.get(AUTH, Auth.NONE).upper()
+    if value not in set(Auth):
+        raise ConfigError(AUTH, f"it is one of {', '.join(Auth)}, not {value!r}")
+    return Auth(value)
+
+
+def _principals(given: Mapping[str, str]) -> tuple[PrincipalUseCases, ...]:
+    """Read ``<pattern of an ARN>=<use case>[+<use case>…]``, separated by commas."""
+    found = []
+    for entry in given.get(PRINCIPALS, "").split(","):
+        if not entry.strip():
+            continue
+        pattern, equals, listed = (part.strip() for part in entry.rpartition("="))
+        names = tuple(name.strip() for name in listed.split("+"))
+        if not equals or not _PRINCIPAL_PATTERN.fullmatch(pattern):
+            raise ConfigError(PRINCIPALS, f"{entry.strip()!r} is not <pattern of an ARN>=<use case>[+<use case>...]")
+        for name in names:
+            check_use_case(name, setting=PRINCIPALS)
+        found.append(PrincipalUseCases(pattern=pattern, use_cases=names))
+    return tuple(found)
 
 
 def _url(given: Mapping[str, str], setting: str) -> str | None:

@@ -1,6 +1,7 @@
 """Records as EMF lines on a text stream: in Lambda, stdout is CloudWatch Logs, and a valid line becomes metrics."""
 
 import sys
+from collections.abc import Container
 from typing import TextIO
 
 from bedrock_meter.config import Settings
@@ -26,12 +27,20 @@ class StreamSink:
         self._stream = stream
 
     @classmethod
-    def for_settings(cls, settings: Settings, stream: TextIO | None = None) -> "StreamSink":
-        """Make the sink of a deployment."""
+    def for_settings(
+        cls, settings: Settings, stream: TextIO | None = None, *, use_cases: Container[str] | None = None
+    ) -> "StreamSink":
+        """Make the sink of a deployment.
+
+        Args:
+            settings: Its settings.
+            stream: Where to write.
+            use_cases: The registered use cases; None for those of the settings.
+        """
         emf = Emf(
             namespace=settings.namespace,
             service=settings.service,
-            use_cases=settings.use_cases,
+            use_cases=settings.use_cases if use_cases is None else use_cases,
             models=settings.models,
             version=__version__,
         )
