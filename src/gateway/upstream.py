@@ -1,20 +1,16 @@
 """Sign a request and send it to Bedrock; give the answer as it arrives.
 
 There is no boto3 client and no service model here: nothing parses what it carries. There are no retries either, since
-the caller's SDK retries; only a connection that could not be made, before any byte was sent, is tried once more.
+the caller's SDK retries.
 """
 
 import re
-import ssl
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Mapping
-from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from awshttp.credentials import Provider
+from awshttp.endpoint import Endpoint, NotConnected
 from awshttp.http1 import BrokenAnswer, Connection, Head
-from awshttp.sigv4 import sign
 from bedrock_meter.errors import InvalidRequest, UpstreamTimeout, UpstreamUnavailable
 
 # What Bedrock understands. Whatever else a caller sends (its authorization, cookies, what proxies added) stays here.
@@ -25,14 +21,8 @@ _NOT_IN_A_HEADER = re.compile(r"[^\t\x20-\x7e]")
 _SIGNED_FOR = "bedrock"
 """Bedrock's runtime and its control plane alike."""
 
-_CONNECT_TIMEOUT_SECONDS = 5.0
-_MAX_IDLE_SECONDS = 45.0
-"""Beyond this a kept connection is not trusted: a frozen Lambda environment does not see its peer hang up."""
-_MAX_IDLE = 64
-"""So many connections are kept at most: as many as the local server has workers; a Lambda environment has one."""
 _DEADLINE_MARGIN_SECONDS = 1.0
 """Time to tell the caller and to write the record before Lambda ends the function."""
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _UNREACHABLE = "The connection to Bedrock failed ({}). Try again."
 
 
@@ -88,15 +78,8 @@ class Upstream:
     """
 
     def __init__(self, *, url: str, region: str, credentials: Provider, read_timeout: float) -> None:
-        parts = urlsplit(url)
-        self._prefix = parts.path
-        self._host = parts.netloc
-        self._address = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._region = region
-        self._credentials = credentials
+        self._endpoint = Endpoint(url=url, service=_SIGNED_FOR, region=region, credentials=credentials)
         self._read_timeout = read_timeout
-        self._idle: deque[tuple[Connection, float]] = deque()
 
     def sign(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
         """Make a request of our own from the caller's.
@@ -114,21 +97,7 @@ class Upstream:
             InvalidRequest: A header holds what no header can.
             GatewayFault: There are no credentials.
         """
-        target = self._prefix + path
-        signed = sign(
-            method,
-            target,
-            forwarded(headers),
-            body,
-            host=self._host,
-            service=_SIGNED_FOR,
-            region=self._region,
-            credentials=self._credentials(),
-            now=datetime.now(UTC),
-        )
-        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in signed.items())]
-        lines += [f"content-length: {len(body)}", "", ""]
-        return "\r\n".join(lines).encode("latin-1") + body
+        return self._endpoint.request(method, path, forwarded(headers), body)
 
     def send(self, request: bytes, deadline: float | None) -> Answer:
         """Send a signed request and wait for the head of the answer.
@@ -170,49 +139,22 @@ class Upstream:
                 raise _failure(error) from error
 
         def release(whole: bool) -> None:
-            if whole and connection.reusable and len(self._idle) < _MAX_IDLE:
-                self._idle.append((connection, time.perf_counter()))
-            else:
-                connection.close()
+            self._endpoint.release(connection, whole=whole)
 
         return Answer(head, read, release, hurry)
 
     def close(self) -> None:
         """Close the connections that are kept for later calls."""
-        while (kept := self._kept()) is not None:
-            kept[0].close()
-
-    def _kept(self) -> tuple[Connection, float] | None:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return None
+        self._endpoint.close()
 
     def _connection(self, time_left: Callable[[], float]) -> Connection:
-        while (kept := self._kept()) is not None:
-            connection, since = kept
-            if time.perf_counter() - since < _MAX_IDLE_SECONDS and not connection.hung_up():
-                return connection
-            connection.close()
         try:
-            timeout = min(_CONNECT_TIMEOUT_SECONDS, time_left())
+            return self._endpoint.connection(time_left)
+        except NotConnected as error:
+            # Nothing was sent, so this is no timeout of the model, however long it took.
+            raise UpstreamUnavailable(_UNREACHABLE.format(type(error.__cause__).__name__), sent=False) from error
         except TimeoutError as error:
             raise _failure(error) from error
-        connection = Connection(*self._address, tls=self._tls)
-        try:
-            connection.connect(timeout)
-        except OSError:
-            self._connect_again(connection, timeout)
-        return connection
-
-    def _connect_again(self, connection: Connection, timeout: float) -> None:
-        connection.close()
-        try:
-            connection.connect(timeout)
-        except OSError as error:
-            connection.close()
-            # Nothing was sent, so this is no timeout of the model, however long it took.
-            raise UpstreamUnavailable(_UNREACHABLE.format(type(error).__name__)) from error
 
     def _time_left(self, deadline: float | None) -> float:
         if deadline is None:

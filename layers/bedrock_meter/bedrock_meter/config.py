@@ -153,15 +153,16 @@ class Settings:
             return self.upstream_url
         if not self.region:
             raise ConfigError("AWS_REGION", f"set a Region, or {UPSTREAM_URL}, so that there is a Bedrock to call")
-        return _service_url("bedrock-runtime", self.region)
+        return service_url("bedrock-runtime", self.region)
 
 
 def control_plane_url(region: str) -> str:
     """Give the URL of Bedrock's control plane in a Region."""
-    return _service_url("bedrock", region)
+    return service_url("bedrock", region)
 
 
-def _service_url(service: str, region: str) -> str:
+def service_url(service: str, region: str) -> str:
+    """Give the URL of an AWS service in a Region."""
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     return f"https://{service}.{region}.{suffix}"
 

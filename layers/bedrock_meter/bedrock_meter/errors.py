@@ -5,6 +5,8 @@
     MeterError
     ├── ConfigError            a setting is missing or wrong; raised at start-up, never during a call
     ├── PriceBookError         a price book cannot be used
+    ├── AwsError               another AWS service than Bedrock refused a request, or gave no answer
+    │   └── DynamoDbError      DynamoDB did
     ├── LimitStoreError        the counters of the limits cannot be read or written
     ├── RegistryError          the registry cannot be read, or holds what it cannot
     └── Refusal                the call is answered here and not sent to Bedrock (or Bedrock gave no answer)
@@ -22,7 +24,8 @@ and their statuses are those of bedrock-runtime itself
 Messages never carry a prompt, a completion, a key or a credential.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class MeterError(Exception):
@@ -51,6 +54,27 @@ class PriceBookError(MeterError):
     def __init__(self, problem: str, *, row: str | None = None) -> None:
         super().__init__(f"{row or 'the price book'}: {problem}")
         self.row = row
+
+
+class AwsError(MeterError):
+    """Another AWS service than Bedrock refused a request of our own, or gave no answer.
+
+    Attributes:
+        code: AWS's name of the error, such as ``ConditionalCheckFailedException``; `UNANSWERED` when no answer came, so
+            that nobody knows whether the request was carried out.
+        fields: What else the answer said, such as ``Item`` or ``CancellationReasons``.
+    """
+
+    UNANSWERED: ClassVar[str] = "Unanswered"
+
+    def __init__(self, code: str, fields: Mapping[str, Any] | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.fields = fields or {}
+
+
+class DynamoDbError(AwsError):
+    """DynamoDB refused a request, or gave no answer."""
 
 
 class LimitStoreError(MeterError):
@@ -120,10 +144,18 @@ class AccessDenied(Refusal):
 
 
 class UpstreamUnavailable(Refusal):
-    """Bedrock could not be reached, or broke the connection off before its answer was complete."""
+    """Bedrock could not be reached, or broke the connection off before its answer was complete.
+
+    Attributes:
+        sent: Whether anything of the call may have reached Bedrock.
+    """
 
     code = "ServiceUnavailableException"
     http_status = 503
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class UpstreamTimeout(Refusal):

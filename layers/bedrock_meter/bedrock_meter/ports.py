@@ -6,7 +6,7 @@ from typing import Protocol
 
 from bedrock_meter.domain import Call, ModelRef, Record
 from bedrock_meter.forecast import Forecast
-from bedrock_meter.limits import Ask, Counter, Settlement
+from bedrock_meter.limits import Ask, Counter, Limit, Settlement
 from bedrock_meter.pricing import RateCard
 
 
@@ -53,6 +53,19 @@ class Forecaster(Protocol):
 
     def forecast(self, call: Call, body: bytes) -> Forecast:
         """Tell it. May take as long as its own time limit, and must not raise."""
+
+
+class LimitDirectory(Protocol):
+    """Who knows which limits there are."""
+
+    def limits(self) -> Sequence[Limit]:
+        """Give all of them; at most 60 seconds old, so that a change is soon heard of and a call seldom waits.
+
+        The same sequence object stands for the same limits, so that whoever prepares them need not do it again.
+
+        Raises:
+            RegistryError: They cannot be read.
+        """
 
 
 class LimitStore(Protocol):

@@ -1,0 +1,107 @@
+"""AWS services that speak JSON, over a kept-alive connection and without botocore.
+
+The operation stands in a header; parameters and answer are the JSON documents of the service's API reference. DynamoDB
+speaks AWS JSON 1.0, EventBridge 1.1 of the same (https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html).
+
+Nothing is retried: of a request whose answer was lost nobody knows whether it was carried out.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from awshttp.credentials import Provider
+from awshttp.endpoint import Endpoint, NotConnected
+from awshttp.http1 import BrokenAnswer
+from bedrock_meter.config import service_url
+from bedrock_meter.errors import AwsError
+
+TIMEOUT_SECONDS = 1.0
+"""These services answer within some ten milliseconds; whoever waits here makes a caller wait."""
+
+_OK = 200
+_MAX_ANSWER = 32 * 1024 * 1024
+"""No answer of DynamoDB is larger than 16 MB (BatchGetItem), and none of the others comes near."""
+
+
+class JsonService:
+    """A service that speaks AWS JSON. Safe to share between threads.
+
+    Args:
+        region: The Region.
+        credentials: Where the credentials come from.
+        url: The endpoint; None for AWS's own in the Region.
+        timeout: How long a request may take in all, in seconds.
+    """
+
+    _service: ClassVar[str]
+    """Its host name and the name that it is signed for."""
+    _target: ClassVar[str]
+    """What stands before the operation in ``X-Amz-Target``."""
+    _content_type: ClassVar[str]
+    """The version of the protocol."""
+    _error: ClassVar[type[AwsError]] = AwsError
+
+    def __init__(
+        self, *, region: str, credentials: Provider, url: str | None = None, timeout: float = TIMEOUT_SECONDS
+    ) -> None:
+        self._endpoint = Endpoint(
+            url=url or service_url(self._service, region), service=self._service, region=region, credentials=credentials
+        )
+        self._timeout = timeout
+
+    def send(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out one operation and give its answer.
+
+        Raises:
+            AwsError: The service refused it, or no answer came in time.
+            GatewayFault: There are no credentials.
+        """
+        try:
+            status, body = self._exchange(operation, parameters)
+            document = json.loads(body)
+        except (OSError, NotConnected, BrokenAnswer, ValueError) as error:
+            raise self._error(AwsError.UNANSWERED) from error
+        if not isinstance(document, dict):
+            raise self._error(AwsError.UNANSWERED)
+        if status != _OK:
+            # "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
+            code = str(document.get("__type", "")).rpartition("#")[2]
+            raise self._error(code or f"Http{status}", document)
+        return document
+
+    def _exchange(self, operation: str, parameters: Mapping[str, Any]) -> tuple[int, bytes]:
+        """Send a request; give the status and the body of the answer, or raise what the network raises."""
+        end = time.perf_counter() + self._timeout
+
+        def time_left() -> float:
+            left = end - time.perf_counter()
+            if left <= 0:
+                raise TimeoutError
+            return left
+
+        headers = {
+            "accept-encoding": "identity",
+            "content-type": self._content_type,
+            "x-amz-target": f"{self._target}.{operation}",
+        }
+        request = self._endpoint.request("POST", "/", headers, json.dumps(parameters, separators=(",", ":")).encode())
+        connection = self._endpoint.connection(time_left)
+        whole = False
+        try:
+            connection.send(request, time_left())
+            head = connection.head(time_left)
+            body = bytearray()
+            while chunk := connection.read(time_left):
+                body += chunk
+                if len(body) > _MAX_ANSWER:
+                    raise BrokenAnswer("it is too long")
+            whole = True
+        finally:
+            self._endpoint.release(connection, whole=whole)
+        return head.status, bytes(body)
+
+    def close(self) -> None:
+        """Close the connections that are kept for later requests."""
+        self._endpoint.close()
