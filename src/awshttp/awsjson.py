@@ -7,7 +7,6 @@ Nothing is retried: of a request whose answer was lost nobody knows whether it w
 """
 
 import json
-import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -21,8 +20,6 @@ TIMEOUT_SECONDS = 1.0
 """These services answer within some ten milliseconds; whoever waits here makes a caller wait."""
 
 _OK = 200
-_MAX_ANSWER = 32 * 1024 * 1024
-"""No answer of DynamoDB is larger than 16 MB (BatchGetItem), and none of the others comes near."""
 
 
 class JsonService:
@@ -59,7 +56,17 @@ class JsonService:
             GatewayFault: There are no credentials.
         """
         try:
-            status, body = self._exchange(operation, parameters)
+            status, body = self._endpoint.exchange(
+                "POST",
+                "/",
+                {
+                    "accept-encoding": "identity",
+                    "content-type": self._content_type,
+                    "x-amz-target": f"{self._target}.{operation}",
+                },
+                json.dumps(parameters, separators=(",", ":")).encode(),
+                timeout=self._timeout,
+            )
             document = json.loads(body)
         except (OSError, NotConnected, BrokenAnswer, ValueError) as error:
             raise self._error(AwsError.UNANSWERED) from error
@@ -70,37 +77,6 @@ class JsonService:
             code = str(document.get("__type", "")).rpartition("#")[2]
             raise self._error(code or f"Http{status}", document)
         return document
-
-    def _exchange(self, operation: str, parameters: Mapping[str, Any]) -> tuple[int, bytes]:
-        """Send a request; give the status and the body of the answer, or raise what the network raises."""
-        end = time.perf_counter() + self._timeout
-
-        def time_left() -> float:
-            left = end - time.perf_counter()
-            if left <= 0:
-                raise TimeoutError
-            return left
-
-        headers = {
-            "accept-encoding": "identity",
-            "content-type": self._content_type,
-            "x-amz-target": f"{self._target}.{operation}",
-        }
-        request = self._endpoint.request("POST", "/", headers, json.dumps(parameters, separators=(",", ":")).encode())
-        connection = self._endpoint.connection(time_left)
-        whole = False
-        try:
-            connection.send(request, time_left())
-            head = connection.head(time_left)
-            body = bytearray()
-            while chunk := connection.read(time_left):
-                body += chunk
-                if len(body) > _MAX_ANSWER:
-                    raise BrokenAnswer("it is too long")
-            whole = True
-        finally:
-            self._endpoint.release(connection, whole=whole)
-        return head.status, bytes(body)
 
     def close(self) -> None:
         """Close the connections that are kept for later requests."""

@@ -3,19 +3,25 @@
 import os
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from awshttp.credentials import Provider, provider
+from awshttp.sts import Sts
 from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.pricebook import PriceBookFile
+from bedrock_meter.adapters.registryview import RegistryView
 from bedrock_meter.adapters.stdout import StreamSink
-from bedrock_meter.config import Settings, control_plane_url
+from bedrock_meter.config import REGISTRY, TABLE, Settings, control_plane_url
+from bedrock_meter.errors import ConfigError
 from bedrock_meter.estimate import Estimator
 from bedrock_meter.meter import Meter
 from bedrock_meter.ports import Clock, FaultLog, Sink
+from gateway.attribution import RoleSessions
 from gateway.faultlog import StructuredFaultLog
 from gateway.http import Response, parse_event, render
+from gateway.identity import Identity, by_key, identity_for
 from gateway.profiles import InferenceProfiles
+from gateway.registry import Registry, open_registry, registered
 from gateway.relay import Gateway
 from gateway.upstream import Upstream
 
@@ -35,16 +41,25 @@ class LambdaContext(Protocol):
 type Handler = Callable[[Mapping[str, Any], LambdaContext], dict[str, Any]]
 
 
-def build(settings: Settings, *, environ: Mapping[str, str], sink: Sink | None = None) -> Gateway:
+def build(
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    sink: Sink | None = None,
+    lines: TextIO | None = None,
+    checks_keys: bool = False,
+) -> Gateway:
     """Put a gateway together.
 
     Args:
         settings: The settings.
         environ: Where AWS credentials are looked for first.
-        sink: Where records go; None writes EMF lines to stdout.
+        sink: Where records go; None writes EMF lines.
+        lines: Where EMF lines are written; None for stdout.
+        checks_keys: Whether the gateway checks gateway keys by itself, because no authorizer stands in front of it.
 
     Raises:
-        ConfigError: The settings name neither an upstream nor a Region.
+        ConfigError: The settings name neither an upstream nor a Region, or keys are to be checked without a registry.
     """
     clock: Clock = SystemClock()
     credentials = provider(environ)
@@ -55,9 +70,15 @@ def build(settings: Settings, *, environ: Mapping[str, str], sink: Sink | None =
         read_timeout=settings.read_timeout_seconds,
     )
     faults = StructuredFaultLog(settings.service)
-    prices = PriceBookFile(settings.prices, lambda code, error: meter.carry(code, error))  # noqa: PLW0108 - there is no meter yet
+
+    def failed(code: str, error: BaseException) -> None:
+        meter.carry(code, error)  # by then there is a meter
+
+    registry = open_registry(settings, credentials)
+    view = None if registry is None else RegistryView(registry.catalogue, failed)
+    prices = PriceBookFile(settings.prices, failed)
     meter = Meter(
-        sink=sink or StreamSink.for_settings(settings),
+        sink=sink or StreamSink.for_settings(settings, lines, use_cases=registered(settings, view)),
         clock=clock,
         faults=faults,
         # A simulator or a proxy as upstream has no control plane to ask.
@@ -66,7 +87,31 @@ def build(settings: Settings, *, environ: Mapping[str, str], sink: Sink | None =
         estimator=Estimator(),
     )
     prices.load()  # while the environment starts, not while the first caller waits
-    return Gateway(settings=settings, meter=meter, upstream=upstream, clock=clock)
+    if view is not None:
+        view.load()
+    return Gateway(
+        settings=settings,
+        meter=meter,
+        upstream=upstream,
+        clock=clock,
+        identity=_own_keys(registry, view, clock) if checks_keys else identity_for(settings, view),
+        attribution=_attribution(settings, credentials, failed),
+    )
+
+
+def _own_keys(registry: Registry | None, view: RegistryView | None, clock: Clock) -> Identity:
+    if registry is None or view is None:
+        raise ConfigError(REGISTRY, f"name the file of the keys, or a table in {TABLE}, so that keys can be checked")
+    return by_key(registry, view, clock)
+
+
+def _attribution(
+    settings: Settings, credentials: Provider, failed: Callable[[str, BaseException], None]
+) -> RoleSessions | None:
+    if settings.attribution_role is None:
+        return None
+    sts = Sts(region=settings.region or _REGION_OF_A_LOCAL_UPSTREAM, credentials=credentials, url=settings.sts_url)
+    return RoleSessions(sts, settings.attribution_role, failed)
 
 
 def _profiles(settings: Settings, credentials: Provider, faults: FaultLog) -> InferenceProfiles:

@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from awshttp.credentials import Credentials
 from bedrock_meter import __version__
-from bedrock_meter.config import Settings
+from bedrock_meter.caller import permit, tags_of
+from bedrock_meter.config import Auth, Settings
 from bedrock_meter.domain import Call, Ending, Operation, Record
 from bedrock_meter.errors import GatewayFault, InvalidRequest, Refusal, RequestTooLarge, UpstreamTimeout
 from bedrock_meter.meter import Meter, Session
@@ -15,7 +17,8 @@ from bedrock_meter.ports import Clock
 from bedrock_meter.request import Target, describe, match
 from gateway.chat_usage import UsageHider, ask_for_usage
 from gateway.http import FRAMING_HEADERS, REQUEST_ID_HEADER, Request, Response, error_response
-from gateway.identity import identify
+from gateway.identity import Identity, named_use_case
+from gateway.metadata import RECORD_ID, USE_CASE, labelled
 from gateway.stream import GATEWAY_FAULT, Answer, StreamRelay, is_stream
 
 HEALTH_PATH = "/healthz"
@@ -26,11 +29,23 @@ _QUERY = re.compile(r"(?:(?!#)[!-~])*")
 class Upstream(Protocol):
     """What signs and sends; `gateway.upstream` has the real one."""
 
-    def sign(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    def sign(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, credentials: Credentials | None = None
+    ) -> bytes:
         """Make a request of our own from the caller's."""
 
     def send(self, request: bytes, deadline: float | None) -> Answer:
         """Send it and wait for the head of the answer; raise a `Refusal` when none comes."""
+
+    def close(self) -> None:
+        """Let go of what is kept between calls."""
+
+
+class Attribution(Protocol):
+    """Whose credentials sign a call; `gateway.attribution` has the real one."""
+
+    def credentials(self, tags: Mapping[str, str]) -> Credentials | None:
+        """Give the credentials for the labels of a call; None for the gateway's own. Must not raise."""
 
     def close(self) -> None:
         """Let go of what is kept between calls."""
@@ -47,10 +62,25 @@ class Gateway:
         meter: Opens a session for each call.
         upstream: Where calls go.
         clock: The time.
+        identity: Finds out who calls.
+        attribution: Whose credentials sign; None for the gateway's own.
     """
 
-    def __init__(self, *, settings: Settings, meter: Meter, upstream: Upstream, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        meter: Meter,
+        upstream: Upstream,
+        clock: Clock,
+        identity: Identity,
+        attribution: Attribution | None = None,
+    ) -> None:
         self._settings = settings
+        self._identity = identity
+        self._attribution = attribution
+        # Where nobody may name a use case, a label of that name is the caller's own business.
+        self._by_metadata = settings.auth is not Auth.NONE or settings.use_case_header
         self._meter = meter
         self._upstream = upstream
         self._clock = clock
@@ -65,11 +95,13 @@ class Gateway:
         tags: Mapping[str, str] = {}
         try:
             target = match(request.method, request.path)
-            tags = identify(request.headers, self._settings)
+            caller = self._identity(request)
+            use_case = caller.choose(named_use_case(request, target.operation, by_metadata=self._by_metadata))
+            tags = tags_of(caller, use_case)
             call = self._describe(request, target, tags)
+            permit(use_case, call.model)
             asking = ask_for_usage(call, request.body)
-            body = request.body if asking is None else asking
-            signed = self._upstream.sign(request.method, _with_query(target, request), request.headers, body)
+            signed = self._sign(request, target, tags, request.body if asking is None else asking)
         except Exception as error:  # noqa: BLE001 - whatever fails here, the caller gets an answer and we get a record
             refusal = self._refusal(error)
             session = self._meter.open(self._outline(request, target, tags), started=started)
@@ -81,6 +113,16 @@ class Gateway:
     def close(self) -> None:
         """Let go of the connections to Bedrock, for a process that goes on without the gateway."""
         self._upstream.close()
+        if self._attribution is not None:
+            self._attribution.close()
+
+    def _sign(self, request: Request, target: Target, tags: Mapping[str, str], body: bytes) -> bytes:
+        headers = request.headers
+        if self._settings.propagate_metadata:
+            labels = {USE_CASE: tags[USE_CASE], RECORD_ID: request.id}
+            headers, body = labelled(target.operation, headers, body, labels)
+        credentials = None if self._attribution is None else self._attribution.credentials(tags)
+        return self._upstream.sign(request.method, _with_query(target, request), headers, body, credentials)
 
     def _describe(self, request: Request, target: Target, tags: Mapping[str, str]) -> Call:
         if request.unreadable is not None:

@@ -6,6 +6,9 @@ from bedrock_meter import MeterError, __version__
 from meterctl.cost import cost
 from meterctl.demo.command import demo
 from meterctl.prices.command import command as prices
+from meterctl.registry.keys import command as keys
+from meterctl.registry.limits import command as limits
+from meterctl.registry.usecases import command as usecases
 from meterctl.serve import serve
 from meterctl.simulate.command import command as simulate
 
@@ -16,7 +19,7 @@ def cli() -> None:
     """Exact token metering for Amazon Bedrock."""
 
 
-for command in (cost, demo, prices, serve, simulate):
+for command in (cost, demo, keys, limits, prices, serve, simulate, usecases):
     cli.add_command(command)
 
 

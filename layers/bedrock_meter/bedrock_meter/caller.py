@@ -55,7 +55,7 @@ class Caller:
         return f"It may name: {', '.join(names[:_LISTED])}{more}."
 
 
-def tags(caller: Caller, use_case: UseCase) -> dict[str, str]:
+def tags_of(caller: Caller, use_case: UseCase) -> dict[str, str]:
     """Give the labels of a call."""
     named = {"use_case": use_case.name, "team": use_case.team, "key_id": caller.key_id}
     return {name: value for name, value in named.items() if value is not None}

@@ -106,6 +106,10 @@ class Settings:
     """How much of it is still read, in bytes. (BEDROCK_METER_DRAIN_BYTES)"""
     region: str | None = None
     """The AWS Region to sign for. (AWS_REGION, else AWS_DEFAULT_REGION)"""
+    dynamodb_url: str | None = None
+    """Where DynamoDB is; None for AWS's own. (AWS_ENDPOINT_URL_DYNAMODB)"""
+    sts_url: str | None = None
+    """Where STS is; None for AWS's own. (AWS_ENDPOINT_URL_STS)"""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -140,6 +144,8 @@ class Settings:
             drain_seconds=_number(given, DRAIN_SECONDS, default.drain_seconds, least=0),
             drain_bytes=int(_number(given, DRAIN_BYTES, default.drain_bytes, least=0)),
             region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
+            dynamodb_url=_url(given, "AWS_ENDPOINT_URL_DYNAMODB"),
+            sts_url=_url(given, "AWS_ENDPOINT_URL_STS"),
         )
 
     @property

@@ -37,22 +37,20 @@ class Catalogue:
     """One for each item that cannot be read; the others are not hidden by it."""
 
 
-def place(entry: Entry) -> dict[str, str]:
-    """Give the keys of an entry's item."""
-    if isinstance(entry, UseCase):
-        return place_of(UseCase, entry.name)
-    return place_of(type(entry), entry.id)
+def place(entry: Entry) -> tuple[str, str]:
+    """Give the ``pk`` and ``sk`` of an entry's item."""
+    if isinstance(entry, Key):
+        return place_of_key(entry.id)
+    return CATALOGUE_PK, _USE_CASE + entry.name if isinstance(entry, UseCase) else _LIMIT + entry.id
 
 
-def place_of(kind: type[Entry], name: str) -> dict[str, str]:
-    """Give the keys of an item by its name or id."""
-    if kind is Key:
-        return {"pk": KEY_PREFIX + name, "sk": KEY_SK}
-    return {"pk": CATALOGUE_PK, "sk": (_USE_CASE if kind is UseCase else _LIMIT) + name}
+def place_of_key(key_id: str) -> tuple[str, str]:
+    """Give the ``pk`` and ``sk`` of a key's item."""
+    return KEY_PREFIX + key_id, KEY_SK
 
 
 def to_item(entry: Entry) -> dict[str, Any]:
-    """Write an entry down; what is None is left out."""
+    """Write an entry down, without its place; what is None is left out."""
     if isinstance(entry, UseCase):
         facts: dict[str, Any] = {"team": entry.team, "owner": entry.owner, "models": list(entry.models)}
     elif isinstance(entry, Key):
@@ -73,7 +71,7 @@ def to_item(entry: Entry) -> dict[str, Any]:
             "amount": f"{entry.amount:f}",
             "on_exceed": entry.on_exceed.value,
         }
-    return {**place(entry), **{name: value for name, value in facts.items() if value is not None}}
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def catalogue(items: Iterable[Item]) -> Catalogue:

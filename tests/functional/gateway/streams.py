@@ -12,9 +12,11 @@ from zlib import crc32
 from tests.builders import Bench, FakeClock
 from tests.functional.gateway.calls import CLAUDE_PATH, CONVERSE_BODY
 
+from awshttp.credentials import Credentials
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Record
 from gateway.http import Request, Response
+from gateway.identity import identity_for
 from gateway.relay import Gateway
 
 INPUT, OUTPUT = 11, 7
@@ -145,9 +147,11 @@ class FakeUpstream:
     targets: list[str] = field(default_factory=list)
     """The request targets that it got."""
 
-    def sign(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    def sign(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, credentials: Credentials | None = None
+    ) -> bytes:
         """Note the request."""
-        del method, headers
+        del method, headers, credentials
         self.targets.append(path)
         return body
 
@@ -173,11 +177,13 @@ class Rig:
         self.bench = Bench()
         self.upstream = FakeUpstream(iter(answers))
         usual: dict[str, Any] = {"use_case": "tests", "region": "us-east-1"}
+        chosen = Settings(**(usual | settings))
         self.gateway = Gateway(
-            settings=Settings(**(usual | settings)),
+            settings=chosen,
             meter=self.bench.meter,
             upstream=self.upstream,
             clock=self.bench.clock,
+            identity=identity_for(chosen, None),
         )
 
     @property

@@ -20,7 +20,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from bedrock_meter import metrics
-from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import Settings
 from bedrock_meter.dimensions import OTHER
 from gateway.app import build, handler_for
@@ -92,7 +91,7 @@ def _gateway(use_case: str, upstream: str, lines: TextIO) -> Iterator[LambdaFron
     settings = Settings(
         service="demo", use_case=use_case, use_cases=frozenset({use_case}), upstream_url=upstream, region="us-east-1"
     )
-    gateway = build(settings, environ=LOCAL_CREDENTIALS, sink=StreamSink.for_settings(settings, lines))
+    gateway = build(settings, environ=LOCAL_CREDENTIALS, lines=lines)
     with closing(gateway), LambdaFront(handler_for(gateway)) as front:
         yield front
 

@@ -18,7 +18,7 @@ from bedrock_meter.items import (
     catalogue,
     from_item,
     place,
-    place_of,
+    place_of_key,
     read_keys,
     to_item,
 )
@@ -52,7 +52,7 @@ class DynamoRegistry:
 
     def key(self, key_id: str) -> Key | None:
         """Read one key, as it is now; None when there is none."""
-        answer = self._send("GetItem", {"Key": _marshal(place_of(Key, key_id)), "ConsistentRead": True})
+        answer = self._send("GetItem", {"Key": _keys(*place_of_key(key_id)), "ConsistentRead": True})
         item = answer.get("Item")
         entry = None if not item else from_item(_unmarshal(item))
         return entry if isinstance(entry, Key) else None
@@ -69,7 +69,7 @@ class DynamoRegistry:
     def add(self, entry: Entry) -> bool:
         """Write a new entry; tell whether there was none of its name."""
         try:
-            self._send("PutItem", {"Item": _marshal(to_item(entry)), "ConditionExpression": "attribute_not_exists(pk)"})
+            self._send("PutItem", {"Item": _item(entry), "ConditionExpression": "attribute_not_exists(pk)"})
         except RegistryError as error:
             if _code(error.__cause__) == _EXISTS:
                 return False
@@ -78,11 +78,11 @@ class DynamoRegistry:
 
     def replace(self, entry: Entry) -> None:
         """Write an entry, whether there is one of its name or not."""
-        self._send("PutItem", {"Item": _marshal(to_item(entry))})
+        self._send("PutItem", {"Item": _item(entry)})
 
     def remove(self, entry: Entry) -> None:
         """Delete an entry; harmless when it is gone."""
-        self._send("DeleteItem", {"Key": _marshal(place(entry))})
+        self._send("DeleteItem", {"Key": _keys(*place(entry))})
 
     def _pages(self, operation: str, parameters: Mapping[str, Any]) -> Iterator[Item]:
         start: Mapping[str, Any] = {}
@@ -110,8 +110,12 @@ def _code(error: BaseException | None) -> str | None:
     return code if isinstance(code, str) else None
 
 
-def _marshal(item: Item) -> dict[str, Any]:
-    return {name: _value(value) for name, value in item.items()}
+def _keys(pk: str, sk: str) -> dict[str, Any]:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def _item(entry: Entry) -> dict[str, Any]:
+    return {**_keys(*place(entry)), **{name: _value(value) for name, value in to_item(entry).items()}}
 
 
 def _value(value: str | list[str]) -> dict[str, Any]:

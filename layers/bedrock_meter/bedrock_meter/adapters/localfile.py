@@ -40,6 +40,13 @@ class Items:
         for sk, body in self._connection.execute("SELECT sk, body FROM items WHERE pk = ? ORDER BY sk", (pk,)):
             yield sk, json.loads(body)
 
+    def scan(self, prefix: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Give all items whose partition key begins so, with their keys and in the order of these."""
+        bounds = prefix, prefix + chr(0x10FFFF)
+        rows = "SELECT pk, sk, body FROM items WHERE pk >= ? AND pk < ? ORDER BY pk, sk"
+        for pk, sk, body in self._connection.execute(rows, bounds):
+            yield pk, sk, json.loads(body)
+
     def put(self, pk: str, sk: str, item: Mapping[str, Any], *, expires: int | None = None) -> None:
         """Write one item whole.
 

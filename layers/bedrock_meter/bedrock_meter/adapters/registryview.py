@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from threading import Lock, Thread
 
 from bedrock_meter.errors import RegistryError
@@ -101,6 +102,9 @@ class RegistryView:
         except Exception as error:  # noqa: BLE001 - whatever a registry raises, the last reading stays
             self._failed(UNREACHABLE, error)
             return
+        if self._newest is not None and newest.limits == self._newest.limits:
+            # The same object, so that whoever prepares the limits need not do it again.
+            newest = replace(newest, limits=self._newest.limits)
         self._read_at, self._newest = self._tried_at, newest
         for problem in newest.broken:
             self._failed(BROKEN_ITEM, problem)

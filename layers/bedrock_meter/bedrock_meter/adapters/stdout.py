@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Container
+from datetime import datetime
 from typing import TextIO
 
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Record
 from bedrock_meter.emf import Emf
+from bedrock_meter.metrics import FAULTS
 from bedrock_meter.version import __version__
 
 
@@ -37,15 +39,23 @@ class StreamSink:
             stream: Where to write.
             use_cases: The registered use cases; None for those of the settings.
         """
-        emf = Emf(
-            namespace=settings.namespace,
-            service=settings.service,
-            use_cases=settings.use_cases if use_cases is None else use_cases,
-            models=settings.models,
-            version=__version__,
-        )
-        return cls(emf, stream)
+        return cls(_emf(settings, settings.use_cases if use_cases is None else use_cases), stream)
 
     def emit(self, record: Record) -> None:
         """Write one line."""
         (self._stream or sys.stdout).write(self._emf.line(record) + "\n")
+
+
+def measured_fault(settings: Settings, code: str, at: datetime) -> str:
+    """Give the EMF line of a fault that belongs to no call, without the line end."""
+    return _emf(settings, ()).measurement({FAULTS: 1}, at=at, properties={"meter_faults": [code]})
+
+
+def _emf(settings: Settings, use_cases: Container[str]) -> Emf:
+    return Emf(
+        namespace=settings.namespace,
+        service=settings.service,
+        use_cases=use_cases,
+        models=settings.models,
+        version=__version__,
+    )
