@@ -19,10 +19,9 @@ from awshttp.credentials import provider
 from bedrock_meter.adapters.registryview import RegistryView
 from bedrock_meter.caller import caller_of, to_context
 from bedrock_meter.config import TABLE, Settings
-from bedrock_meter.errors import AccessDenied, ConfigError, MeterError
+from bedrock_meter.errors import AccessDenied, ConfigError, GatewayFault
 from bedrock_meter.gatekeys import admit, shown
 from bedrock_meter.ports import FaultLog
-from bedrock_meter.registry import UseCase
 from gateway.faultlog import StructuredFaultLog
 from gateway.http import event_headers
 from gateway.registry import Registry, open_registry
@@ -32,10 +31,6 @@ NOBODY = "nobody"
 
 type Count = Callable[[str, BaseException], None]
 """Counts a fault and tells a person of it."""
-
-
-class AuthorizerFault(MeterError):
-    """The caller could not be checked, so it is not let in."""
 
 
 class Authorizer:
@@ -63,19 +58,18 @@ class Authorizer:
         """Answer one event.
 
         Raises:
-            AuthorizerFault: The caller could not be checked.
+            GatewayFault: The caller could not be checked.
         """
         try:
             stage = _stage(event["methodArn"])
             try:
                 key = admit(shown(event_headers(event)), self._keys.find, self._now())
-                use_cases: Mapping[str, UseCase] = self._use_cases.catalogue().use_cases
-                context = to_context(caller_of(key, use_cases))
+                context = to_context(caller_of(key, self._use_cases.catalogue().use_cases))
             except AccessDenied as denied:
                 return _answer("Deny", NOBODY, stage, {"message": denied.message})
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller is not let in and no header is quoted
             self._fault(FAULT, error)
-            raise AuthorizerFault("the caller could not be checked; the log names the fault") from None
+            raise GatewayFault("The caller could not be checked. The log names the fault.") from None
         # For usage plans of API Gateway, whose keys have 20 characters or more. It opens nothing.
         return {**_answer("Allow", key.id, stage, context), "usageIdentifierKey": f"bedrock-meter-{key.id}"}
 

@@ -8,7 +8,7 @@ among the use cases that its caller may name.
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from bedrock_meter.caller import Caller, caller_of, from_context
+from bedrock_meter.caller import USE_CASE_HEADER, Caller, caller_of, from_context
 from bedrock_meter.config import Auth, PrincipalUseCases, Settings
 from bedrock_meter.domain import Operation
 from bedrock_meter.errors import AccessDenied, InvalidRequest, RegistryError, UpstreamUnavailable
@@ -17,8 +17,6 @@ from bedrock_meter.ports import Clock
 from bedrock_meter.registry import Key, UseCase, fits
 from gateway.http import Request
 from gateway.metadata import USE_CASE, stated
-
-USE_CASE_HEADER = "x-bedrock-meter-use-case"
 
 type Identity = Callable[[Request], Caller]
 """Finds out who sent a request. Raises `AccessDenied` when that is nobody who may."""

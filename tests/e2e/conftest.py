@@ -45,7 +45,17 @@ def env_vars(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
-def api(sam_local: SamLocal, env_vars: Path) -> Iterator[RunningApi]:
+def open_env_vars(env_vars: Path) -> Path:
+    """The same without authentication: `sam local start-api` asks no authorizer."""
+    environment = json.loads(env_vars.read_text(encoding="utf-8"))
+    environment["Parameters"] |= {"BEDROCK_METER_AUTH": "NONE", "BEDROCK_METER_USE_CASE_HEADER": "on"}
+    file = env_vars.with_name("open-env.json")
+    file.write_text(json.dumps(environment), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
+def api(sam_local: SamLocal, open_env_vars: Path) -> Iterator[RunningApi]:
     """The API of the template, served by `sam local start-api`."""
-    with sam_local.start_api(env_vars) as running:
+    with sam_local.start_api(open_env_vars) as running:
         yield running

@@ -13,6 +13,8 @@ from bedrock_meter.domain import ModelRef
 from bedrock_meter.errors import AccessDenied, RegistryError
 from bedrock_meter.registry import Key, UseCase
 
+USE_CASE_HEADER = "x-bedrock-meter-use-case"
+"""The request header in which a call names its use case."""
 MAX_CONTEXT = 6000
 """Characters of the use cases in the authorizer's context; API Gateway is documented to take 8 KB in all."""
 
@@ -52,7 +54,7 @@ class Caller:
         if not names:
             return "Ask the gateway's owner for one."
         more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-        return f"It may name: {', '.join(names[:_LISTED])}{more}."
+        return f"Send {USE_CASE_HEADER} with one of: {', '.join(names[:_LISTED])}{more}."
 
 
 def tags_of(caller: Caller, use_case: UseCase) -> dict[str, str]:
