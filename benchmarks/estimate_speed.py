@@ -27,7 +27,7 @@ _LOAD = """
 import time
 from bedrock_meter.adapters.faultlog import OnceLog
 from bedrock_meter.adapters.tokenizer import O200k
-tokenizer = O200k(OnceLog())
+tokenizer = O200k(OnceLog().report)
 started = time.process_time()
 assert tokenizer.count("hello world") == 2
 print(time.process_time() - started)
@@ -41,7 +41,7 @@ def main() -> None:
     sys.path.append(str(LAYER))
     prose = "".join(pydoc_data.topics.topics.values())
     model = parse("anthropic.claude-sonnet-4-5-20250929-v1:0")
-    o200k = O200k(OnceLog())
+    o200k = O200k(OnceLog().report)
     with_tokenizer, without = Estimator(o200k), Estimator()
     body = {"messages": [{"role": "user", "content": [{"text": prose[:1024]}]}]}
     assert with_tokenizer.text(model, prose[:1024]).method is Method.TOKENIZER

@@ -25,6 +25,8 @@ from bedrock_meter.domain import (
     UsageSource,
 )
 from bedrock_meter.emf import Emf
+from bedrock_meter.forecast import Forecast
+from bedrock_meter.limits import Ask, Limit, Period, Subject, Unit
 from bedrock_meter.meter import Meter, Session
 from bedrock_meter.modelid import parse
 
@@ -116,6 +118,34 @@ class Bench:
         record = session.close(ending)
         assert record is not None
         return record
+
+
+@dataclass(slots=True)
+class FakeForecaster:
+    """A `Forecaster` that tells the same of every call, and counts how often it is asked."""
+
+    tokens: int = 100
+    most: int = 200
+    asked: int = 0
+
+    def forecast(self, call: Call, body: bytes) -> Forecast:
+        """Tell it."""
+        del call, body
+        self.asked += 1
+        return Forecast(tokens=self.tokens, most=self.most, method="bytes")
+
+
+def a_limit(amount: str = "1", **changes: Any) -> Limit:
+    """Give a limit on everything, by default of US dollars a day."""
+    limit = Limit(id="all-day", subject=Subject.ALL, unit=Unit.USD, period=Period.DAY, amount=Decimal(amount))
+    return replace(limit, **changes)
+
+
+def an_ask(amount: str = "0.10", *, limit: Limit | None = None, **changes: Any) -> Ask:
+    """Give what a call asks of a limit, in the window of the day of `NOON`."""
+    end = NOON.replace(hour=0) + timedelta(days=1)
+    ask = Ask(limit=limit or a_limit(), window="2026-11-23T00:00Z", amount=Decimal(amount), resets_at=end)
+    return replace(ask, **changes)
 
 
 def a_model(raw: str = CLAUDE_US) -> ModelRef:
@@ -249,6 +279,8 @@ records = st.builds(
     usage=st.none() | usages,
     outcome=outcomes,
     cost=st.none() | st.decimals(Decimal(0), Decimal(10**6), places=9),
+    forecast=st.none()
+    | st.builds(Forecast, tokens=st.integers(0, MAX_COUNT), most=st.integers(0, MAX_COUNT), method=_text),
     disagreement=st.booleans(),
     cold_start=st.booleans(),
     faults=st.lists(st.sampled_from(["reader_fault", "sink_fault"]), max_size=3).map(tuple),

@@ -67,16 +67,18 @@ class JsonService:
                 json.dumps(parameters, separators=(",", ":")).encode(),
                 timeout=self._timeout,
             )
-            document = json.loads(body)
-        except (OSError, NotConnected, BrokenAnswer, ValueError) as error:
+        except (OSError, NotConnected, BrokenAnswer) as error:
             raise self._error(AwsError.UNANSWERED) from error
-        if not isinstance(document, dict):
-            raise self._error(AwsError.UNANSWERED)
-        if status != _OK:
-            # "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
-            code = str(document.get("__type", "")).rpartition("#")[2]
-            raise self._error(code or f"Http{status}", document)
-        return document
+        try:
+            document = json.loads(body)
+        except (ValueError, RecursionError):
+            document = None  # what stands before the service may answer with a page
+        if status == _OK and isinstance(document, dict):
+            return document
+        fields = document if isinstance(document, dict) else {}
+        # "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
+        code = str(fields.get("__type", "")).rpartition("#")[2]
+        raise self._error(code or f"Http{status}", fields)
 
     def close(self) -> None:
         """Close the connections that are kept for later requests."""

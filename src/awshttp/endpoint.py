@@ -106,7 +106,7 @@ class Endpoint:
         try:
             connection.connect(timeout)
         except OSError:
-            self._connect_again(connection, timeout)
+            self._connect_again(connection, time_left)
         return connection
 
     def release(self, connection: Connection, *, whole: bool) -> None:
@@ -172,10 +172,10 @@ class Endpoint:
         except IndexError:
             return None
 
-    def _connect_again(self, connection: Connection, timeout: float) -> None:
+    def _connect_again(self, connection: Connection, time_left: Callable[[], float]) -> None:
         connection.close()
         try:
-            connection.connect(timeout)
+            connection.connect(min(_CONNECT_TIMEOUT_SECONDS, time_left()))
         except OSError as error:
             connection.close()
             raise NotConnected from error

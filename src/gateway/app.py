@@ -11,9 +11,9 @@ from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.pricebook import PriceBookFile
 from bedrock_meter.adapters.registryview import RegistryView
 from bedrock_meter.adapters.stdout import StreamSink
+from bedrock_meter.adapters.tokenizer import estimator
 from bedrock_meter.config import REGISTRY, TABLE, Settings, control_plane_url
 from bedrock_meter.errors import ConfigError
-from bedrock_meter.estimate import Estimator
 from bedrock_meter.meter import Meter
 from bedrock_meter.ports import Clock, FaultLog, Sink
 from gateway.attribution import RoleSessions
@@ -84,7 +84,8 @@ def build(
         # A simulator or a proxy as upstream has no control plane to ask.
         models=None if settings.upstream_url else _profiles(settings, credentials, faults),
         pricer=prices,
-        estimator=Estimator(),
+        estimator=estimator(failed),
+        estimate_sample=settings.estimate_sample,
     )
     prices.load()  # while the environment starts, not while the first caller waits
     if view is not None:

@@ -108,7 +108,7 @@ class Gateway:
             session.close(Ending.REFUSED, answered=refusal)
             return error_response(refusal, request.id, request.path)
         hider = None if asking is None else UsageHider()
-        return self._relay(self._meter.open(call, started=started), signed, request, hider)
+        return self._relay(self._meter.open(call, started=started, body=request.body), signed, request, hider)
 
     def close(self) -> None:
         """Let go of the connections to Bedrock, for a process that goes on without the gateway."""

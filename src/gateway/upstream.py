@@ -21,7 +21,7 @@ _NOT_IN_A_HEADER = re.compile(r"[^\t\x20-\x7e]")
 _SIGNED_FOR = "bedrock"
 """Bedrock's runtime and its control plane alike."""
 
-_DEADLINE_MARGIN_SECONDS = 1.0
+DEADLINE_MARGIN_SECONDS = 1.0
 """Time to tell the caller and to write the record before Lambda ends the function."""
 _UNREACHABLE = "The connection to Bedrock failed ({}). Try again."
 
@@ -167,7 +167,7 @@ class Upstream:
     def _time_left(self, deadline: float | None) -> float:
         if deadline is None:
             return self._read_timeout
-        left = deadline - time.perf_counter() - _DEADLINE_MARGIN_SECONDS
+        left = deadline - time.perf_counter() - DEADLINE_MARGIN_SECONDS
         if left <= 0:
             raise TimeoutError
         return min(self._read_timeout, left)

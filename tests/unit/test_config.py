@@ -33,6 +33,9 @@ def test_every_setting_is_read() -> None:
             "BEDROCK_METER_UPSTREAM_URL": " http://127.0.0.1:9000/base/ ",
             "BEDROCK_METER_MAX_BODY_BYTES": "1024",
             "BEDROCK_METER_READ_TIMEOUT_SECONDS": "1.5",
+            "BEDROCK_METER_ESTIMATE_SAMPLE": "0.01",
+            "BEDROCK_METER_COUNT_TOKENS_BYTES": "100000",
+            "BEDROCK_METER_COUNT_TOKENS_SECONDS": "2.5",
             "AWS_REGION": "eu-west-1",
         }
     )
@@ -47,6 +50,9 @@ def test_every_setting_is_read() -> None:
         upstream_url="http://127.0.0.1:9000/base",
         max_body_bytes=1024,
         read_timeout_seconds=1.5,
+        estimate_sample=0.01,
+        count_tokens_bytes=100_000,
+        count_tokens_seconds=2.5,
         region="eu-west-1",
     )
 
@@ -82,6 +88,13 @@ def test_every_setting_is_read() -> None:
         ("BEDROCK_METER_MAX_BODY_BYTES", "inf"),
         ("BEDROCK_METER_READ_TIMEOUT_SECONDS", "0"),
         ("BEDROCK_METER_READ_TIMEOUT_SECONDS", "1e999"),
+        ("BEDROCK_METER_ESTIMATE_SAMPLE", "1.01"),
+        ("BEDROCK_METER_ESTIMATE_SAMPLE", "-0.1"),
+        ("BEDROCK_METER_ESTIMATE_SAMPLE", "nan"),
+        ("BEDROCK_METER_ESTIMATE_SAMPLE", "1 %"),
+        ("BEDROCK_METER_COUNT_TOKENS_BYTES", "0"),
+        ("BEDROCK_METER_COUNT_TOKENS_BYTES", "on"),
+        ("BEDROCK_METER_COUNT_TOKENS_SECONDS", "0"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(setting: str, value: str) -> None:

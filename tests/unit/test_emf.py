@@ -22,8 +22,9 @@ from tests.builders import (
 )
 from tests.unit.emf_schema import problems
 
-from bedrock_meter.domain import Ending, Operation, Record, Status, UsageSource
+from bedrock_meter.domain import Certainty, Ending, Operation, Record, Status, UsageSource
 from bedrock_meter.emf import Emf
+from bedrock_meter.forecast import Forecast
 from bedrock_meter.metrics import DIRECTIVES
 
 BY_USE_CASE_AND_MODEL = (("UseCase", "ModelId"), ("Service",))
@@ -322,3 +323,29 @@ def test_hostile_text_stays_inside_its_property() -> None:
     root = json.loads(line)
     assert (root["request_id"], root["team"], root["Invocations"]) == (hostile, hostile, 1)
     assert line.isascii()
+
+
+FORECAST = Forecast(tokens=110, most=300, method="tokenizer")
+
+
+def estimate_ratio(**changes: Any) -> object:
+    """Give the property of a record with this forecast and these other fields."""
+    return json.loads(an_emf().line(a_record(**{"forecast": FORECAST, **changes}))).get("EstimateRatio")
+
+
+def test_a_forecast_is_held_against_the_truth() -> None:
+    """All input, cached or not, divided by what was forecast; a property and no metric, so that it costs no series."""
+    line = json.loads(an_emf().line(a_record(forecast=FORECAST)))
+    assert line["EstimateRatio"] == 1.3  # (11 + 33 + 44 + 55) / 110
+    assert (line["forecast_tokens"], line["forecast_method"]) == (110, "tokenizer")
+    assert "EstimateRatio" not in json.dumps(line["_aws"])
+    assert estimate_ratio(forecast=replace(FORECAST, tokens=700)) == 0.2043
+
+
+def test_only_what_is_known_for_certain_is_a_truth() -> None:
+    """An estimate, a lower bound and an unknown input teach nothing."""
+    assert estimate_ratio(forecast=None) is None
+    assert estimate_ratio(usage=None) is None
+    assert estimate_ratio(usage=a_usage(input=None)) is None
+    assert estimate_ratio(outcome=an_outcome(certainty=Certainty.AT_LEAST)) is None
+    assert estimate_ratio(forecast=replace(FORECAST, tokens=0)) is None

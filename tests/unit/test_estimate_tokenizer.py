@@ -12,9 +12,12 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from tests.builders import Bench, a_call
 
-from bedrock_meter.adapters.tokenizer import FAILED, MISSING, SHA256, VOCABULARY, O200k
+from bedrock_meter.adapters.tokenizer import FAILED, MISSING, PACKAGE, SHA256, VOCABULARY, O200k, estimator
+from bedrock_meter.domain import Ending, Operation
 from bedrock_meter.estimate import Estimator, Method
+from bedrock_meter.meter import Meter
 from bedrock_meter.modelid import parse
 
 ROOT = Path(__file__).parents[2]
@@ -72,7 +75,7 @@ def faults() -> Faults:
 def o200k(layer: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch) -> O200k:
     """The tokenizer as a function with the layer has it."""
     monkeypatch.syspath_prepend(str(layer))
-    return O200k(faults)
+    return O200k(faults.report)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,7 @@ def test_it_is_loaded_when_it_is_first_asked(layer: Path) -> None:
         "from bedrock_meter.adapters.tokenizer import O200k\n"
         "from bedrock_meter.adapters.faultlog import OnceLog\n"
         "sys.modules['requests'] = sys.modules['regex'] = None\n"
-        "tokenizer = O200k(OnceLog())\n"
+        "tokenizer = O200k(OnceLog().report)\n"
         "before = 'tiktoken' in sys.modules\n"
         "json.dump([before, tokenizer.count('hello world'), 'tiktoken' in sys.modules], sys.stdout)\n"
     )
@@ -150,9 +153,53 @@ def test_an_order_to_stop_passes(
     assert faults.codes == []
 
 
+def test_an_estimator_takes_the_layer_that_is_there(
+    layer: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the layer on the path estimates are made by the tokenizer, without it from bytes, and that is no fault."""
+    assert estimator(faults.report).text(CLAUDE, "hello world").method is Method.BYTES
+    monkeypatch.syspath_prepend(str(layer))
+    assert estimator(faults.report).text(CLAUDE, "hello world").method is Method.TOKENIZER
+    assert faults.codes == []
+
+
+def test_the_vocabulary_is_loaded_once(o200k: O200k, faults: Faults) -> None:
+    """Every client of a process has a meter of its own, and all share one vocabulary of some 60 MB."""
+    other = O200k(faults.report)
+    assert o200k.count("hello world") == other.count("hello world") == 2
+    assert o200k._core is other._core  # noqa: SLF001 - there is no other way to see it
+
+
+def test_a_damaged_layer_is_counted_on_a_record(layer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The estimate is made from bytes, the record counts the fault, and a person is told once."""
+    package = tmp_path / PACKAGE
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / VOCABULARY).write_bytes((layer / PACKAGE / VOCABULARY).read_bytes() + b"x")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    bench = Bench()
+    bench.meter = Meter(
+        sink=bench.sink,
+        clock=bench.clock,
+        faults=bench.faults,
+        estimator=estimator(lambda code, error: bench.meter.carry(code, error)),  # noqa: PLW0108 - not yet this meter
+        estimate_sample=1,
+    )
+    counted = b'{"usage":{"inputTokens":9,"outputTokens":1}}'
+    records = []
+    for _ in range(2):
+        session = bench.meter.open(a_call(operation=Operation.CONVERSE), body=b'{"messages":[{"content":"hi"}]}')
+        session.head(200, {"content-type": "application/json"})
+        session.feed(counted)
+        records.append(session.close(Ending.COMPLETE))
+    assert [record and record.faults for record in records] == [(MISSING,), ()]
+    assert [record and record.forecast and record.forecast.method for record in records] == ["bytes", "bytes"]
+    assert bench.faults.codes == [MISSING]
+
+
 def test_without_the_layer(faults: Faults) -> None:
     """Without the layer every estimate is made from bytes; each is counted, and it is told once."""
-    tokenizer = O200k(faults)
+    tokenizer = O200k(faults.report)
     estimates = [Estimator(tokenizer).text(CLAUDE, "hello world") for _ in range(3)]
     assert estimates == [Estimator().text(CLAUDE, "hello world")] * 3
     assert tokenizer.failures == 3
@@ -165,7 +212,7 @@ def test_another_vocabulary_is_not_used(tmp_path: Path, faults: Faults, content:
     path = tmp_path / VOCABULARY
     if content is not None:
         path.write_bytes(content)
-    assert O200k(faults, path).count("hello") is None
+    assert O200k(faults.report, path).count("hello") is None
     assert faults.codes == [MISSING]
 
 
@@ -174,7 +221,7 @@ def test_one_changed_byte_is_seen(layer: Path, tmp_path: Path, faults: Faults) -
     data = bytearray((layer / "bedrock_meter_tokenizer" / VOCABULARY).read_bytes())
     data[len(data) // 2] ^= 1
     (tmp_path / VOCABULARY).write_bytes(data)
-    assert O200k(faults, tmp_path / VOCABULARY).count("hello") is None
+    assert O200k(faults.report, tmp_path / VOCABULARY).count("hello") is None
     assert faults.codes == [MISSING]
 
 
@@ -183,9 +230,10 @@ def test_the_build_checks_the_vocabulary(build: ModuleType) -> None:
     assert build.VOCABULARY_SHA256 == SHA256
     assert build.VOCABULARY == VOCABULARY
     table = b"\x01\x00\x00\x00" + b"\x02\x00ab" + b"\x07\x00\x00\x00"
-    assert build.as_tiktoken(table) == b"YWI= 7\n"
+    assert build.tokens_of(table) == [b"ab"]
+    assert build.as_tiktoken([b"ab", b"\n"]) == b"YWI= 0\nCg== 1\n"
     with pytest.raises(build.BuildError, match="SHA-256"):
-        build.checked(build.as_tiktoken(table))
+        build.checked(build.as_tiktoken([b"ab"]), build.ORIGINAL_SHA256)
 
 
 def test_the_layer_serves_every_runtime(build: ModuleType) -> None:

@@ -334,3 +334,16 @@ def test_every_event_has_an_expectation() -> None:
     events = {path.stem for path in (REPOSITORY / "events").glob("*.json")} - {"env", "expected"}
     expected = json.loads((REPOSITORY / "events" / "expected.json").read_text(encoding="utf-8"))
     assert events == expected.keys()
+
+
+def test_the_tokenizer_layer_is_mounted_on_demand(template: Mapping[str, Any]) -> None:
+    """It is off by default; on, the gateway has it beside the library, and `sam build` makes it by its own Makefile."""
+    assert template["Parameters"]["Tokenizer"]["Default"] == "off"
+    assert template["Conditions"]["HasTokenizer"] == {"Fn::Equals": [{"Ref": "Tokenizer"}, "on"]}
+    library, tokenizer = {"Ref": "LibraryLayer"}, {"Ref": "TokenizerLayer"}
+    layers = template["Resources"]["GatewayFunction"]["Properties"]["Layers"]
+    assert layers == {"Fn::If": ["HasTokenizer", [library, tokenizer], [library]]}
+    layer = template["Resources"]["TokenizerLayer"]
+    assert (layer["Condition"], layer["Metadata"]["BuildMethod"]) == ("HasTokenizer", "makefile")
+    folder = REPOSITORY / layer["Properties"]["ContentUri"]
+    assert "build-TokenizerLayer:" in (folder / "Makefile").read_text(encoding="utf-8")

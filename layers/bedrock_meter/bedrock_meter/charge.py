@@ -1,20 +1,26 @@
-"""What a call is charged: which model, tier and day it is priced by, and the rows of the price book that say so."""
+"""What a call is charged, and at most will be: which model, tier and day it is priced by, and the rows that say so."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC
 from decimal import Decimal
 
-from bedrock_meter.domain import Call, Family, ModelRef, Operation, Scope, Usage
+from bedrock_meter.domain import MAX_COUNT, Call, Family, ModelRef, Operation, Scope, Usage, UsageSource
 from bedrock_meter.modelid import parse
 from bedrock_meter.ports import Pricer
-from bedrock_meter.pricerows import DEFAULT_TIER, LATENCY_TIER
+from bedrock_meter.pricerows import DEFAULT_TIER, LATENCY_TIER, TOKEN_RATES
 from bedrock_meter.pricing import FREE_UNITS, RateCard, add, cost
 from bedrock_meter.usage import Reading
+from bedrock_meter.usage.buffered import DOCUMENTS_PER_SEARCH_UNIT
 from bedrock_meter.usage.headers import LATENCY_SERVED, TIER_SERVED
 
 GUARDRAIL = "guardrail"
 """What stands for the model in the rows of guardrails."""
+
+_CHARACTERS_PER_UNIT = 1000
+"""Of text, for a guardrail's policy (https://aws.amazon.com/bedrock/pricing/, Guardrails)."""
+_CACHE_WRITES = ("cache_write_5m", "cache_write_1h")
+_FREE_OF_CHARGE = Decimal(0)
 
 _FREE = frozenset({Operation.COUNT_TOKENS, Operation.GET_ASYNC_INVOKE, Operation.LIST_ASYNC_INVOKES})
 """Operations that AWS does not bill."""
@@ -43,14 +49,65 @@ def charge(
     if reading.invoked_model is not None:
         model = parse(reading.invoked_model, model.region if model else None)
     day, tier = call.received_at.astimezone(UTC).date(), _tier(call, headers)
-    total_input = (usage.input or 0) + (usage.cache_read or 0) + (usage.cache_write or 0)
 
     def find(model: ModelRef) -> RateCard | None:
         # A guardrail has no service tiers.
         paid = None if model.base == GUARDRAIL else tier
-        return pricer.rate_card(model, day=day, tier=paid, total_input=total_input)
+        return pricer.rate_card(model, day=day, tier=paid, total_input=usage.total_input)
 
     return _price(usage, model, find)
+
+
+def is_free(operation: Operation) -> bool:
+    """Tell whether AWS bills nothing for an operation, whatever it counts or lists."""
+    return operation in _FREE
+
+
+def worst_case(
+    call: Call, *, input_tokens: int, output_tokens: int, cached: bool, pricer: Pricer | None
+) -> Decimal | None:
+    """Give the most that a call can cost in US dollars, by the row that it would be priced by.
+
+    Units that are not tokens are counted as far as the request tells: the documents of a rerank, the text that a
+    guardrail is given. Of others, such as images and seconds, one is counted.
+
+    Args:
+        call: The call, not yet sent.
+        input_tokens: Input tokens that it does not pass.
+        output_tokens: Output tokens that it does not pass.
+        cached: Whether it may write to the prompt cache, which costs more than plain input.
+        pricer: Who knows the rows.
+
+    Returns:
+        The amount; None when the book has no price for the call.
+    """
+    if call.operation in _FREE:
+        return Decimal(0)
+    model = call.model or _guardrail(None)
+    tier = None if model.base == GUARDRAIL else _tier(call, {})
+    day = call.received_at.astimezone(UTC).date()
+    card = pricer.rate_card(model, day=day, tier=tier, total_input=input_tokens) if pricer else None
+    if card is None:
+        return None
+    rates = card.rates
+    buckets = [name for name in (_CACHE_WRITES if cached else ()) if name in rates]
+    dearest = max(("input", *buckets), key=lambda name: rates.get(name, _FREE_OF_CHARGE))
+    counts = {"input": 0, dearest: min(input_tokens, MAX_COUNT)} if "input" in rates else {}
+    if "output" in rates:
+        counts["output"] = min(output_tokens, MAX_COUNT)
+    units = {unit: _units(unit, call) for unit in rates if unit not in TOKEN_RATES}
+    return cost(Usage(**counts, other=units, source=UsageSource.ESTIMATE), card)
+
+
+def _units(unit: str, call: Call) -> int:
+    """Give how many of a unit a call may be billed."""
+    if unit in FREE_UNITS:
+        return 0
+    if unit.endswith("_policy_units"):
+        return -(-call.input_bytes // _CHARACTERS_PER_UNIT)
+    if unit == "search_units":
+        return max(1, -(-(call.documents or 0) // DOCUMENTS_PER_SEARCH_UNIT))
+    return 1
 
 
 def _tier(call: Call, headers: Mapping[str, str]) -> str | None:

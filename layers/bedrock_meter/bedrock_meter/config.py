@@ -30,6 +30,9 @@ MAX_BODY_BYTES = "BEDROCK_METER_MAX_BODY_BYTES"
 READ_TIMEOUT_SECONDS = "BEDROCK_METER_READ_TIMEOUT_SECONDS"
 DRAIN_SECONDS = "BEDROCK_METER_DRAIN_SECONDS"
 DRAIN_BYTES = "BEDROCK_METER_DRAIN_BYTES"
+ESTIMATE_SAMPLE = "BEDROCK_METER_ESTIMATE_SAMPLE"
+COUNT_TOKENS_BYTES = "BEDROCK_METER_COUNT_TOKENS_BYTES"
+COUNT_TOKENS_SECONDS = "BEDROCK_METER_COUNT_TOKENS_SECONDS"
 
 _NAMESPACE_NAME = re.compile(r"(?!AWS/)[A-Za-z0-9._/#:-]{1,255}")
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -104,6 +107,14 @@ class Settings:
     (BEDROCK_METER_DRAIN_SECONDS)"""
     drain_bytes: int = 64 * 1024 * 1024
     """How much of it is still read, in bytes. (BEDROCK_METER_DRAIN_BYTES)"""
+    estimate_sample: float = 0.0
+    """The share of calls, from 0 to 1, whose input is estimated for no other reason than to compare the estimate with
+    Bedrock's count. (BEDROCK_METER_ESTIMATE_SAMPLE)"""
+    count_tokens_bytes: int | None = None
+    """From which size of a body on a forecast asks Bedrock's CountTokens; None for never.
+    (BEDROCK_METER_COUNT_TOKENS_BYTES)"""
+    count_tokens_seconds: float = 1.0
+    """How long that may take before an estimate is made instead, in seconds. (BEDROCK_METER_COUNT_TOKENS_SECONDS)"""
     region: str | None = None
     """The AWS Region to sign for. (AWS_REGION, else AWS_DEFAULT_REGION)"""
     dynamodb_url: str | None = None
@@ -143,6 +154,9 @@ class Settings:
             read_timeout_seconds=_number(given, READ_TIMEOUT_SECONDS, default.read_timeout_seconds, least=0.1),
             drain_seconds=_number(given, DRAIN_SECONDS, default.drain_seconds, least=0),
             drain_bytes=int(_number(given, DRAIN_BYTES, default.drain_bytes, least=0)),
+            estimate_sample=_number(given, ESTIMATE_SAMPLE, default.estimate_sample, least=0, most=1),
+            count_tokens_bytes=int(_number(given, COUNT_TOKENS_BYTES, 0, least=1)) or None,
+            count_tokens_seconds=_number(given, COUNT_TOKENS_SECONDS, default.count_tokens_seconds, least=0.05),
             region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
             dynamodb_url=_url(given, "AWS_ENDPOINT_URL_DYNAMODB"),
             sts_url=_url(given, "AWS_ENDPOINT_URL_STS"),
@@ -247,7 +261,9 @@ def _is_base_url(value: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.hostname) and not extra
 
 
-def _number(given: Mapping[str, str], setting: str, default: float, *, least: float) -> float:
+def _number(
+    given: Mapping[str, str], setting: str, default: float, *, least: float, most: float = float("inf")
+) -> float:
     value = given.get(setting)
     if value is None:
         return default
@@ -255,6 +271,7 @@ def _number(given: Mapping[str, str], setting: str, default: float, *, least: fl
         number = float(value)
     except ValueError:
         number = float("nan")
-    if not least <= number < float("inf"):
-        raise ConfigError(setting, f"it has to be a number, {least} or more, not {value!r}")
+    if not least <= number <= most or number == float("inf"):
+        bounds = f"{least} or more" if most == float("inf") else f"from {least} to {most}"
+        raise ConfigError(setting, f"it has to be a number, {bounds}, not {value!r}")
     return number

@@ -16,18 +16,14 @@ from types import MappingProxyType
 from bedrock_meter.forecast import Forecast
 
 MAX_COUNT = 10**9
-"""The largest token count that is believed. The largest context window on Bedrock holds some 10^7 tokens, so a count
-beyond this is a fault of whoever sent it, and a budget must not be settled with it."""
+"""The largest token count that is believed. Context windows hold some 10^7 tokens; more is a fault of its sender."""
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _NO_UNITS: Mapping[str, int] = MappingProxyType({})
 
 
 class Operation(StrEnum):
-    """The operations of bedrock-runtime that are metered, by their AWS names; `UNKNOWN` for a route that is none.
-
-    The last three are the OpenAI- and Anthropic-compatible routes, which have no AWS name.
-    """
+    """The operations of bedrock-runtime that are metered, by their AWS names; `UNKNOWN` for a route that is none."""
 
     INVOKE_MODEL = "InvokeModel"
     INVOKE_MODEL_STREAM = "InvokeModelWithResponseStream"
@@ -39,7 +35,7 @@ class Operation(StrEnum):
     START_ASYNC_INVOKE = "StartAsyncInvoke"
     GET_ASYNC_INVOKE = "GetAsyncInvoke"
     LIST_ASYNC_INVOKES = "ListAsyncInvokes"
-    CHAT_COMPLETIONS = "ChatCompletions"
+    CHAT_COMPLETIONS = "ChatCompletions"  # this and the next two are compatible routes, which have no AWS name
     RESPONSES = "Responses"
     MESSAGES = "Messages"
     UNKNOWN = "Unknown"
@@ -127,8 +123,7 @@ class Ending(StrEnum):
     UNREACHABLE = "unreachable"  # no answer at all: the connection failed before the head arrived
     TIMED_OUT = "timed_out"  # the time for the call ran out before the answer was whole
     REFUSED = "refused"  # the call was answered here and never sent
-    CLIENT_GONE = "client_gone"
-    """The caller went away before it had the whole answer; whether the rest was still read is in the certainty."""
+    CLIENT_GONE = "client_gone"  # the caller left before the end; the certainty says whether the rest was read
 
 
 class Status(StrEnum):
@@ -240,6 +235,11 @@ class Usage:
         if self.cache_write_5m is None and self.cache_write_1h is None:
             return None
         return (self.cache_write_5m or 0) + (self.cache_write_1h or 0)
+
+    @property
+    def total_input(self) -> int:
+        """Every input token that is known of, cached ones included."""
+        return (self.input or 0) + (self.cache_read or 0) + (self.cache_write or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,10 @@ from types import MappingProxyType
 from typing import Any
 
 from bedrock_meter.dimensions import Dimensions
-from bedrock_meter.domain import ModelRef, Operation, Record, Status, Usage, UsageSource
+from bedrock_meter.domain import Certainty, ModelRef, Operation, Record, Status, Usage, UsageSource
+from bedrock_meter.members import fixed as _fixed
+from bedrock_meter.members import numbers as _numbers
+from bedrock_meter.members import texts as _texts
 from bedrock_meter.metrics import (
     CACHE_READ_TOKENS,
     CACHE_WRITE_TOKENS,
@@ -65,7 +68,6 @@ _STATUS_METRICS: Mapping[Status, str] = {
     Status.DENIED: DENIED,
 }
 
-_NOTHING = frozenset({"0.000", "-0.000"})
 _NONE: Mapping[str, Any] = MappingProxyType({})
 _BOOLEAN = {True: "true", False: "false"}
 
@@ -181,6 +183,14 @@ def _add_volume(found: dict[str, float | str], record: Record, usage: Usage) -> 
         found[UNPRICED] = 1
 
 
+def _estimate_ratio(record: Record) -> str | None:
+    """Give by how much the real input is larger than was forecast; None where either is not known for certain."""
+    usage, forecast = record.usage, record.forecast
+    if usage is None or usage.input is None or forecast is None or not forecast.tokens:
+        return None
+    return f"{usage.total_input / forecast.tokens:.4f}" if record.outcome.certainty is Certainty.EXACT else None
+
+
 def _add_stream_speed(found: dict[str, float | str], record: Record) -> None:
     if first := _fixed(record.outcome.first_byte_ms):
         found[TIME_TO_FIRST_TOKEN] = first
@@ -194,13 +204,6 @@ def _output_speed(record: Record) -> float | None:
         return None
     seconds = (outcome.duration_ms - outcome.first_byte_ms) / 1000
     return output / seconds if seconds > 0 else None
-
-
-def _fixed(value: float | None) -> str | None:
-    """Write a measured value with three decimals; None for what is unknown or rounds to nothing."""
-    # The shortest exact text of a float takes three times as long to find.
-    text = None if value is None else f"{value:.3f}"
-    return None if text in _NOTHING else text
 
 
 def _properties(record: Record, duration: str | None) -> str:
@@ -235,6 +238,10 @@ def _properties(record: Record, duration: str | None) -> str:
         numbers["cache_read_tokens"] = usage.cache_read
         numbers["cache_write_5m_tokens"] = usage.cache_write_5m
         numbers["cache_write_1h_tokens"] = usage.cache_write_1h
+    if record.forecast is not None:
+        texts["forecast_method"] = record.forecast.method
+        numbers["forecast_tokens"] = record.forecast.tokens
+        numbers["EstimateRatio"] = _estimate_ratio(record)
     others = f',"other_units":{_encode(dict(usage.other))}' if usage is not None and usage.other else ""
     faults = f',"meter_faults":{_encode(record.faults)}' if record.faults else ""
     return f"{always}{_texts(texts)}{_numbers(numbers)}{others}{faults}"
@@ -255,17 +262,6 @@ def _same_for_many(
             "region": model.region,
         }
     return _texts(shared)
-
-
-# The encoder of the json module takes longer to set up than a whole line takes to write this way.
-def _texts(properties: Mapping[str, str | None]) -> str:
-    """Encode text members of a JSON object, each with a comma before it; None stands for none."""
-    return "".join([f',"{name}":{_quote(value)}' for name, value in properties.items() if value is not None])
-
-
-def _numbers(properties: Mapping[str, float | str | None]) -> str:
-    """Encode the same of numbers, some written out already; what Python prints for a finite one is its JSON."""
-    return "".join([f',"{name}":{value}' for name, value in properties.items() if value is not None])
 
 
 @lru_cache(maxsize=1024)

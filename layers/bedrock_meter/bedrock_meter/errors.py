@@ -14,6 +14,10 @@
         ├── InvalidRequest     400  ValidationException
         ├── RequestTooLarge    413  ValidationException
         ├── AccessDenied       403  AccessDeniedException
+        │   └── UnpricedModel  403  a limit in US dollars applies, and the call has no price
+        ├── BudgetExceeded     400  ServiceQuotaExceededException: SDKs do not repeat it
+        │   └── RateLimited    429  ThrottlingException: SDKs wait and repeat it
+        ├── LimitsUnavailable  503  ServiceUnavailableException
         ├── UpstreamUnavailable 503 ServiceUnavailableException
         ├── UpstreamTimeout    408  ModelTimeoutException
         └── GatewayFault       500  InternalServerException
@@ -25,6 +29,8 @@ Messages never carry a prompt, a completion, a key or a credential.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar
 
 
@@ -141,6 +147,78 @@ class AccessDenied(Refusal):
 
     code = "AccessDeniedException"
     http_status = 403
+
+
+class UnpricedModel(AccessDenied):
+    """A limit in US dollars applies to the call, and nobody knows what the call would cost.
+
+    Attributes:
+        limit: The limit's id.
+    """
+
+    def __init__(self, message: str, *, limit: str) -> None:
+        super().__init__(message)
+        self.limit = limit
+
+
+class BudgetExceeded(Refusal):
+    """A limit has no room for the call.
+
+    Attributes:
+        limit: The limit's id.
+        unit: What it counts: ``usd``, ``tokens`` or ``requests``.
+        amount: How much a window of it has.
+        spent: How much of that is spent; None where nobody looked, because the call fits into no window.
+        held: How much of it is held back for calls that have not been settled; None likewise.
+        asked: How much this call may need.
+        resets_at: When the next window begins; aware, UTC.
+    """
+
+    code = "ServiceQuotaExceededException"
+    http_status = 400
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        limit: str,
+        unit: str,
+        amount: Decimal,
+        spent: Decimal | None,
+        held: Decimal | None,
+        asked: Decimal,
+        resets_at: datetime,
+    ) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.unit = unit
+        self.amount = amount
+        self.spent = spent
+        self.held = held
+        self.asked = asked
+        self.resets_at = resets_at
+
+
+class RateLimited(BudgetExceeded):
+    """A limit per minute has no room for the call; the next minute will have.
+
+    Attributes:
+        retry_after: How many seconds to wait, for the ``Retry-After`` header.
+    """
+
+    code = "ThrottlingException"
+    http_status = 429
+
+    def __init__(self, message: str, *, retry_after: int, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.retry_after = retry_after
+
+
+class LimitsUnavailable(Refusal):
+    """The limits could not be looked at, and the deployment's fail mode is closed."""
+
+    code = "ServiceUnavailableException"
+    http_status = 503
 
 
 class UpstreamUnavailable(Refusal):

@@ -12,4 +12,5 @@ class Forecast:
     most: int
     """The input tokens that the call does not pass; what a strict limit holds back."""
     method: str
-    """How it was told: ``tokenizer`` or ``bytes`` for an estimate, ``count_tokens`` for Bedrock's own count."""
+    """How it was told: ``tokenizer`` or ``bytes`` for an estimate, ``count_tokens`` for Bedrock's own count, ``bound``
+    for a body of which only the size is known."""

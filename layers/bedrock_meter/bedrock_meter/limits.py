@@ -1,7 +1,7 @@
 """Limits as data: who may use how much in which time, and what is held back of it. Invariants only.
 
-A limit has one counter for each of its windows. `Ask` is what one call wants of a counter before it is sent, `Hold`
-what it was given, `Spent` what the counter says after the call was settled. How they come about is in `budget`.
+A limit has one counter for each of its windows. `Ask` is what one call wants of a counter before it is sent,
+`Settlement` what it turned out to have used, `Counter` what the counter says. How they come about is in `budget`.
 """
 
 import re
@@ -91,9 +91,11 @@ class Ask:
     window: str
     """Which window of it: its start as ISO 8601 in UTC, to the minute. With the limit's id the counter's key."""
     amount: Decimal
-    """How much, in the limit's unit."""
+    """How much, in the limit's unit; 0 for a limit of which nothing is held."""
     resets_at: datetime
     """When the window ends; aware, UTC."""
+    final: bool = False
+    """Whether this is already what the call will have used: then it is spent with the hold, and not settled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,22 @@ class Settlement:
     """The change of one counter after a call."""
 
     ask: Ask
-    """What the call had asked for."""
+    """What the call had asked for and got; its amount is 0 where nothing was held."""
     spent: Decimal
-    """What it used. ``spent - ask.amount`` is added to what is used; for a limit that held nothing, ``spent``."""
+    """What it used. ``spent`` is added to what is spent, and ``spent - ask.amount`` to what is used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetUse:
+    """How far a window of a limit is spent, told when a whole percent is passed."""
+
+    ask: Ask
+    """The window."""
+    spent: Decimal
+    """What is spent in it, in the limit's unit."""
+    percent: int
+    """The same in percent of the amount, rounded down."""
+    level: int | None
+    """The highest of the warning levels that was passed by this step; None when it was none."""
+    at: datetime
+    """When; aware, UTC."""

@@ -15,25 +15,23 @@ from decimal import Decimal
 
 from bedrock_meter.charge import charge
 from bedrock_meter.cutoff import with_estimate
-from bedrock_meter.domain import Call, Certainty, Ending, Outcome, Record, Status
+from bedrock_meter.domain import Call, Certainty, Ending, Outcome, Record, Usage
 from bedrock_meter.errors import Refusal
 from bedrock_meter.estimate import Estimator
+from bedrock_meter.forecast import Forecast
+from bedrock_meter.forecaster import EstimateForecaster, Expectation, sampled
 from bedrock_meter.ports import Clock, FaultLog, ModelResolver, Pricer, Sink
 from bedrock_meter.usage import Reading, UsageReader, reader_for
 from bedrock_meter.usage.buffered import ANSWER_NOT_JSON
 from bedrock_meter.usage.headers import REQUEST_ID
+from bedrock_meter.verdict import certainty_of, status_of
 
 READER_FAULT = "reader_fault"
 SINK_FAULT = "sink_fault"
 PRICING_FAULT = "pricing_fault"
+FORECAST_FAULT = "forecast_fault"
 CUT_SHORT = "stream_cut_short"
 """A stream ended in the middle of a message although the transport saw it end well."""
-
-# Statuses by which Bedrock says that it did not process the request at all, so that nothing can have been consumed.
-_NOT_PROCESSED = frozenset({400, 401, 403, 404, 413, 429})
-_THROTTLED, _FIRST_ERROR, _FIRST_SERVER_ERROR = 429, 400, 500
-_MODEL_NOT_READY = "ModelNotReadyException"
-"""A 429 that is no throttle: the model is being loaded."""
 
 
 class Meter:
@@ -46,7 +44,9 @@ class Meter:
         cold_start: Whether the first record is the first of its process.
         models: Who knows the models behind opaque ARNs; None leaves them opaque.
         pricer: Who knows prices; without one every call is unpriced.
-        estimator: Counts what a stream had said that ended before its counts; None leaves that unknown.
+        estimator: Counts what a stream had consumed that ended before its counts; None leaves that unknown.
+        estimate_sample: The share of calls, from 0 to 1, whose input is estimated although nobody needs it, to be held
+            against the count that Bedrock gives.
     """
 
     def __init__(
@@ -59,10 +59,13 @@ class Meter:
         models: ModelResolver | None = None,
         pricer: Pricer | None = None,
         estimator: Estimator | None = None,
+        estimate_sample: float = 0.0,
     ) -> None:
         self._sink = sink
         self.pricer = pricer
         self.estimator = estimator
+        self.forecaster = EstimateForecaster(estimator) if estimator else None
+        self.estimate_sample = estimate_sample
         self._models = models
         self._clock = clock
         self._faults = faults
@@ -71,15 +74,21 @@ class Meter:
         # Faults whose own record is lost, or that have none; the next one carries them.
         self._carried: list[str] = []
 
-    def open(self, call: Call, *, started: float | None = None) -> "Session":
+    def open(
+        self, call: Call, *, started: float | None = None, forecast: Forecast | None = None, body: bytes | None = None
+    ) -> "Session":
         """Begin to meter a call.
 
         Args:
             call: What is asked.
             started: The clock's ``monotonic()`` when the request arrived, if that was earlier than now; the time
                 between is our own and counts as overhead.
+            forecast: What is expected of the input, where somebody had to know.
+            body: The request's body, from which the session works that out if it turns out to need it. The session
+                holds it until it closes; None leaves the input of a cut-off stream unknown.
         """
-        return Session(self, self.resolved(call), self._clock.monotonic() if started is None else started)
+        started = self._clock.monotonic() if started is None else started
+        return Session(self, self.resolved(call), started, Expectation(forecast, body))
 
     def resolved(self, call: Call) -> Call:
         """Give the call with its model resolved, as far as that is known by now."""
@@ -126,8 +135,9 @@ class Meter:
 class Session:
     """One exchange with Bedrock. Made by `Meter.open`."""
 
-    def __init__(self, meter: Meter, call: Call, started: float) -> None:
+    def __init__(self, meter: Meter, call: Call, started: float, expected: Expectation) -> None:
         self.call = call
+        self._expected = expected
         self._meter = meter
         self._started = started
         self._sent: float | None = None
@@ -194,13 +204,17 @@ class Session:
         cut_short = (CUT_SHORT,) if whole and reading.cut else ()
         call = self._meter.resolved(self.call)
         cost, price_row = self._price(call, reading)
+        certainty = certainty_of(ending, reading, self._http_status)
+        self._compare(reading.usage, certainty)
+        self._expected.end()
         faults = *self._faults, *found, *cut_short, *self._meter.take_carried()
         record = Record(
             call=call,
             usage=reading.usage,
-            outcome=self._outcome(ending, reading, answered, attempts, entered),
+            outcome=self._outcome(ending, certainty, reading, answered, attempts, entered),
             cost=cost,
             price_row=price_row,
+            forecast=self._expected.told,
             disagreement=reading.disagreement,
             cold_start=self._meter.first(),
             faults=faults,
@@ -209,14 +223,28 @@ class Session:
         return record
 
     def _read(self) -> Reading:
+        found = Reading()
         if self._reader is None:
-            return Reading()
+            return found
         try:
             found = self._reader.result()
-            return with_estimate(found, self.call, self._meter.estimator) if self._meter.estimator else found
+            if self._meter.estimator is not None:
+                found = with_estimate(found, self.call, self._meter.estimator, self._expect)
         except Exception as error:  # noqa: BLE001 - the same
             self._fault(READER_FAULT, error)
-            return Reading()
+        return found
+
+    def _expect(self) -> Forecast | None:
+        return self._expected.of(self.call, self._meter.forecaster)
+
+    def _compare(self, usage: Usage | None, certainty: Certainty) -> None:
+        """Estimate the input of a sample of the calls whose real one is known, so that the record holds both."""
+        known = certainty is Certainty.EXACT and usage is not None and usage.input is not None
+        if known and sampled(self.call.id, self._meter.estimate_sample):
+            try:
+                self._expect()
+            except Exception as error:  # noqa: BLE001 - the same
+                self._fault(FORECAST_FAULT, error)
 
     def _price(self, call: Call, reading: Reading) -> tuple[Decimal | None, str | None]:
         try:
@@ -226,13 +254,19 @@ class Session:
             return None, None
 
     def _outcome(
-        self, ending: Ending, reading: Reading, answered: Refusal | None, attempts: int | None, ended: float
+        self,
+        ending: Ending,
+        certainty: Certainty,
+        reading: Reading,
+        answered: Refusal | None,
+        attempts: int | None,
+        ended: float,
     ) -> Outcome:
         http_status = answered.http_status if answered else self._http_status
         error_code = reading.error_code or (answered.code if answered else None)
         prepared = (ended if self._sent is None else self._sent) - self._started
         return Outcome(
-            status=_status(ending, reading.error_status or http_status, error_code),
+            status=status_of(ending, reading.error_status or http_status, error_code),
             ending=ending,
             http_status=http_status,
             bedrock_status=self._http_status,
@@ -241,7 +275,7 @@ class Session:
             duration_ms=_milliseconds(self._sent, ended),
             first_byte_ms=_milliseconds(self._sent, self._first_byte),
             overhead_ms=(prepared + self._feeding + self._meter.monotonic() - ended) * 1000,
-            certainty=_certainty(ending, reading, self._http_status),
+            certainty=certainty,
             upstream_request_id=self._headers.get(REQUEST_ID),
             upstream_latency_ms=reading.latency_ms,
             attempts=attempts,
@@ -255,26 +289,3 @@ class Session:
 
 def _milliseconds(start: float | None, end: float | None) -> float | None:
     return None if start is None or end is None else (end - start) * 1000
-
-
-def _status(ending: Ending, http_status: int | None, error_code: str | None) -> Status:
-    if ending is Ending.REFUSED:
-        return Status.SERVER_ERROR if (http_status or 0) >= _FIRST_SERVER_ERROR else Status.DENIED
-    if http_status is None or ending not in {Ending.COMPLETE, Ending.CLIENT_GONE}:
-        return Status.SERVER_ERROR
-    if http_status == _THROTTLED and error_code != _MODEL_NOT_READY:
-        return Status.THROTTLED
-    if http_status >= _FIRST_SERVER_ERROR or error_code == _MODEL_NOT_READY:
-        return Status.SERVER_ERROR
-    return Status.CLIENT_ERROR if http_status >= _FIRST_ERROR else Status.OK
-
-
-def _certainty(ending: Ending, reading: Reading, http_status: int | None) -> Certainty:
-    if ending is Ending.REFUSED or http_status in _NOT_PROCESSED:
-        return Certainty.EXACT
-    whole = ending is Ending.COMPLETE
-    if whole and reading.cut:
-        return Certainty.AT_LEAST if reading.usage else Certainty.UNKNOWN
-    if reading.complete or (whole and reading.complete_if_whole):
-        return Certainty.EXACT
-    return Certainty.UNKNOWN if reading.usage is None else Certainty.AT_LEAST

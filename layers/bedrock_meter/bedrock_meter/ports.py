@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bedrock_meter.domain import Call, ModelRef, Record
 from bedrock_meter.forecast import Forecast
-from bedrock_meter.limits import Ask, Counter, Limit, Settlement
+from bedrock_meter.limits import Ask, BudgetUse, Counter, Limit, Settlement
 from bedrock_meter.pricing import RateCard
 
 
@@ -55,6 +55,14 @@ class Forecaster(Protocol):
         """Tell it. May take as long as its own time limit, and must not raise."""
 
 
+@runtime_checkable
+class Notifier(Protocol):
+    """Who is told how far budgets are spent. A sink that is one too is told beside the records."""
+
+    def used(self, use: BudgetUse) -> None:
+        """Take the news of one window, in the order in which it comes. Must neither wait nor hold the caller up."""
+
+
 class LimitDirectory(Protocol):
     """Who knows which limits there are."""
 
@@ -76,11 +84,11 @@ class LimitStore(Protocol):
 
         Returns:
             None when all were held; else the first ask, in their order, that its counter had no room for, with what
-            that counter said. Only limits that deny are asked for.
+            that counter said. Only limits that deny are asked for, and never for more than their amount.
         """
 
-    def settle(self, settlements: Sequence[Settlement]) -> Sequence[Counter]:
-        """Settle each by itself, in order, and give what each counter says after it."""
+    def settle(self, settlement: Settlement) -> Counter:
+        """Settle one counter and give what it says after it. The updates of one counter come one after the other."""
 
     def read(self, asks: Sequence[Ask]) -> Sequence[Counter]:
         """Give what each counter says, without changing it; the amounts do not matter."""

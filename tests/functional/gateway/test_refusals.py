@@ -12,10 +12,10 @@ from tests.functional.gateway.calls import CLAUDE, CLAUDE_BODY, CLAUDE_PATH, CON
 from tests.functional.gateway.door import Door, HttpAnswer, client_of, open_door
 from tests.functional.gateway.stub import StubUpstream, http, sends
 
+from bedrock_meter.caller import USE_CASE_HEADER
 from bedrock_meter.domain import Certainty, Ending, Operation, Status
 from bedrock_meter.errors import MeterError
 from bedrock_meter.request import MODEL_ROUTES
-from gateway.identity import USE_CASE_HEADER
 from meterctl.lambda_front import InvocationContext, to_event
 
 if TYPE_CHECKING:

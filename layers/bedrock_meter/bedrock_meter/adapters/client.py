@@ -24,10 +24,10 @@ from bedrock_meter.adapters.label import current_use_case
 from bedrock_meter.adapters.pricebook import PriceBookFile
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.adapters.stream import watch
+from bedrock_meter.adapters.tokenizer import estimator
 from bedrock_meter.config import Settings, check_use_case
 from bedrock_meter.domain import Ending
 from bedrock_meter.errors import ConfigError, Refusal
-from bedrock_meter.estimate import Estimator
 from bedrock_meter.meter import Meter, Session
 from bedrock_meter.ports import Clock, Sink
 from bedrock_meter.request import describe, match
@@ -77,9 +77,10 @@ def instrument[C: "BaseClient"](
         sink=sink or StreamSink.for_settings(settings),
         clock=clock,
         faults=OnceLog(),
-        estimator=Estimator(),
+        estimator=estimator(lambda code, error: meter.carry(code, error)),  # noqa: PLW0108 - there is no meter yet
+        estimate_sample=settings.estimate_sample,
         cold_start=bool(_not_yet_started and _not_yet_started.pop()),
-        pricer=PriceBookFile(settings.prices, lambda code, error: meter.carry(code, error)),  # noqa: PLW0108 - there is no meter yet
+        pricer=PriceBookFile(settings.prices, lambda code, error: meter.carry(code, error)),  # noqa: PLW0108 - the same
     )
     hooks = _Hooks(meter, use_case=use_case, region=client.meta.region_name, settings=settings, clock=clock)
     for event, hook in hooks.by_event():
@@ -155,17 +156,18 @@ class _Hooks:
             target = match(params["method"], params["url_path"])
         except Refusal:
             return  # an operation that this version does not meter; the layer refuses nothing
+        body = _as_bytes(params["body"])
         call = describe(
             target,
             headers,
-            _as_bytes(params["body"]),
+            body,
             call_id=str(uuid4()),
             received_at=self._clock.now(),
             tags={"use_case": current_use_case() or self._use_case},
             region=self._region,
             strict=False,
         )
-        session = self._meter.open(call, started=started)
+        session = self._meter.open(call, started=started, body=body)
         context[_CONTEXT_KEY] = _Pending(session)
         session.sending()
 
