@@ -10,6 +10,7 @@ from bedrock_meter.errors import RegistryError
 from bedrock_meter.items import (
     CATALOGUE_PK,
     KEY_PREFIX,
+    KEY_SK,
     Catalogue,
     Entry,
     catalogue,
@@ -58,7 +59,8 @@ class FileRegistry:
     def keys(self) -> tuple[Sequence[Key], Sequence[RegistryError]]:
         """Read all keys, and an error for each that cannot be read."""
         with _told(), self._file.read() as items:
-            return read_keys({"pk": pk, "sk": sk, **item} for pk, sk, item in items.scan(KEY_PREFIX))
+            found = [{"pk": pk, "sk": sk, **item} for pk, sk, item in items.scan(KEY_PREFIX) if sk == KEY_SK]
+        return read_keys(found)
 
     def add(self, entry: Entry) -> bool:
         """Write a new entry; tell whether there was none of its name."""

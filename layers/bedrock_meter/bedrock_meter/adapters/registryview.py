@@ -61,7 +61,7 @@ class RegistryView:
         if age >= REFRESH_SECONDS and now - self._tried_at >= RETRY_SECONDS:
             if age >= MAX_AGE_SECONDS or self._newest is None:
                 self._refresh_now()
-            else:
+            elif self._reading.acquire(blocking=False):
                 Thread(target=self._refresh_beside, name="registry", daemon=True).start()
         if self._newest is None:
             raise RegistryError("the registry could not be read yet")
@@ -89,22 +89,24 @@ class RegistryView:
                 self._reading.release()
 
     def _refresh_beside(self) -> None:
-        if self._reading.acquire(blocking=False):
-            try:
-                self._refresh()
-            finally:
-                self._reading.release()
+        try:
+            self._refresh()
+        finally:
+            self._reading.release()
 
     def _refresh(self) -> None:
-        self._tried_at = self._monotonic()
+        """Read; the caller holds the lock."""
+        started = self._monotonic()
         try:
             newest = self._read()
         except Exception as error:  # noqa: BLE001 - whatever a registry raises, the last reading stays
             self._failed(UNREACHABLE, error)
             return
+        finally:
+            self._tried_at = self._monotonic()
         if self._newest is not None and newest.limits == self._newest.limits:
             # The same object, so that whoever prepares the limits need not do it again.
             newest = replace(newest, limits=self._newest.limits)
-        self._read_at, self._newest = self._tried_at, newest
+        self._read_at, self._newest = started, newest
         for problem in newest.broken:
             self._failed(BROKEN_ITEM, problem)
