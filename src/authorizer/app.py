@@ -99,10 +99,10 @@ def build(settings: Settings, *, environ: Mapping[str, str]) -> Authorizer:
     Raises:
         ConfigError: The settings name no registry.
     """
-    registry = open_registry(settings, provider(environ))
-    if registry is None:
+    opened = open_registry(settings, provider(environ))
+    if opened is None:
         raise ConfigError(TABLE, "name the table of the registry")
-    return Authorizer(registry, _counter(settings, StructuredFaultLog(settings.service)))
+    return Authorizer(opened.registry, _counter(settings, StructuredFaultLog(settings.service)))
 
 
 def _counter(settings: Settings, log: FaultLog) -> Count:

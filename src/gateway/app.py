@@ -14,14 +14,17 @@ from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.adapters.tokenizer import estimator
 from bedrock_meter.config import REGISTRY, TABLE, Settings, control_plane_url
 from bedrock_meter.errors import ConfigError
+from bedrock_meter.forecaster import EstimateForecaster
 from bedrock_meter.meter import Meter
 from bedrock_meter.ports import Clock, FaultLog, Sink
 from gateway.attribution import RoleSessions
+from gateway.count_tokens import forecaster
 from gateway.faultlog import StructuredFaultLog
 from gateway.http import Response, parse_event, render
 from gateway.identity import Identity, by_key, identity_for
+from gateway.limiting import Connections, Limits, limiting
 from gateway.profiles import InferenceProfiles
-from gateway.registry import Registry, open_registry, registered
+from gateway.registry import OpenRegistry, open_registry, registered
 from gateway.relay import Gateway
 from gateway.upstream import Upstream
 
@@ -47,6 +50,7 @@ def build(
     environ: Mapping[str, str],
     sink: Sink | None = None,
     lines: TextIO | None = None,
+    limits: Limits | None = None,
     checks_keys: bool = False,
 ) -> Gateway:
     """Put a gateway together.
@@ -56,63 +60,78 @@ def build(
         environ: Where AWS credentials are looked for first.
         sink: Where records go; None writes EMF lines.
         lines: Where EMF lines are written; None for stdout.
+        limits: Who knows the limits, and where they are counted; None for those of the registry.
         checks_keys: Whether the gateway checks gateway keys by itself, because no authorizer stands in front of it.
 
     Raises:
-        ConfigError: The settings name neither an upstream nor a Region, or keys are to be checked without a registry.
+        ConfigError: The settings name neither an upstream nor a Region, a registry that cannot be opened, or none
+            although keys are to be checked.
     """
     clock: Clock = SystemClock()
+    region = settings.region or _REGION_OF_A_LOCAL_UPSTREAM
     credentials = provider(environ)
     upstream = Upstream(
-        url=settings.endpoint,
-        region=settings.region or _REGION_OF_A_LOCAL_UPSTREAM,
-        credentials=credentials,
-        read_timeout=settings.read_timeout_seconds,
+        url=settings.endpoint, region=region, credentials=credentials, read_timeout=settings.read_timeout_seconds
     )
     faults = StructuredFaultLog(settings.service)
 
     def failed(code: str, error: BaseException) -> None:
         meter.carry(code, error)  # by then there is a meter
 
-    registry = open_registry(settings, credentials)
-    view = None if registry is None else RegistryView(registry.catalogue, failed)
+    opened = open_registry(settings, credentials)
+    view = None if opened is None else RegistryView(opened.registry.catalogue, failed)
+    sink = sink or StreamSink.for_settings(settings, lines, use_cases=registered(settings, view))
     prices = PriceBookFile(settings.prices, failed)
+    estimate = estimator(failed)
     meter = Meter(
-        sink=sink or StreamSink.for_settings(settings, lines, use_cases=registered(settings, view)),
+        sink=sink,
         clock=clock,
         faults=faults,
         # A simulator or a proxy as upstream has no control plane to ask.
         models=None if settings.upstream_url else _profiles(settings, credentials, faults),
         pricer=prices,
-        estimator=estimator(failed),
+        estimator=estimate,
         estimate_sample=settings.estimate_sample,
     )
     prices.load()  # while the environment starts, not while the first caller waits
-    if view is not None:
+    connections: list[Connections] = []
+    limiter = None
+    if opened is not None and view is not None:
         view.load()
+        connections.append(opened)
+        limits = limits or Limits(directory=view, store=opened.counters())
+    if limits is not None:
+        limiter = limiting(
+            limits,
+            settings,
+            region=region,
+            credentials=credentials,
+            forecaster=forecaster(settings, meter, upstream) or EstimateForecaster(estimate),
+            pricer=prices,
+            faults=faults,
+            sink=sink,
+        )
+    attribution = None
+    if settings.attribution_role is not None:
+        sts = Sts(region=region, credentials=credentials, url=settings.sts_url)
+        connections.append(sts)
+        attribution = RoleSessions(sts, settings.attribution_role, failed)
     return Gateway(
         settings=settings,
         meter=meter,
         upstream=upstream,
         clock=clock,
-        identity=_own_keys(registry, view, clock) if checks_keys else identity_for(settings, view),
-        attribution=_attribution(settings, credentials, failed),
+        identity=_own_keys(opened, view, clock) if checks_keys else identity_for(settings, view),
+        limiting=limiter,
+        attribution=attribution,
+        connections=connections,
     )
 
 
-def _own_keys(registry: Registry | None, view: RegistryView | None, clock: Clock) -> Identity:
-    if registry is None or view is None:
+def _own_keys(opened: OpenRegistry | None, view: RegistryView | None, clock: Clock) -> Identity:
+    if opened is None or view is None:
         raise ConfigError(REGISTRY, f"name the file of the keys, or a table in {TABLE}, so that keys can be checked")
-    return by_key(registry, view, clock)
-
-
-def _attribution(
-    settings: Settings, credentials: Provider, failed: Callable[[str, BaseException], None]
-) -> RoleSessions | None:
-    if settings.attribution_role is None:
-        return None
-    sts = Sts(region=settings.region or _REGION_OF_A_LOCAL_UPSTREAM, credentials=credentials, url=settings.sts_url)
-    return RoleSessions(sts, settings.attribution_role, failed)
+    return by_key(opened.registry, view, clock)
 
 
 def _profiles(settings: Settings, credentials: Provider, faults: FaultLog) -> InferenceProfiles:

@@ -32,9 +32,6 @@ class RoleAssumer(Protocol):
     def assume_role(self, role: str, session: str, tags: Mapping[str, str]) -> SessionCredentials:
         """Make one; raise `AwsError` when that fails."""
 
-    def close(self) -> None:
-        """Let go of what is kept between requests."""
-
 
 class RoleSessions:
     """Keeps the sessions. Safe to share between threads; never raises.
@@ -85,10 +82,6 @@ class RoleSessions:
             elif session.lock.acquire(blocking=False):
                 Thread(target=self._renew_beside, args=(session, name, team), name="attribution", daemon=True).start()
         return session.credentials if session.left(self._now()) >= SPARE else None
-
-    def close(self) -> None:
-        """Let go of the connections to STS."""
-        self._sts.close()
 
     def _renew_beside(self, session: "_Session", name: str, team: str | None) -> None:
         try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from bedrock_meter.errors import InvalidRequest, MeterError, Refusal, UpstreamTimeout
+from bedrock_meter.errors import BudgetExceeded, InvalidRequest, MeterError, RateLimited, Refusal, UpstreamTimeout
 
 REQUEST_ID_HEADER = "x-bedrock-meter-request-id"
 
@@ -122,7 +122,25 @@ def error_response(refusal: Refusal, request_id: str, path: str = "") -> Respons
     if isinstance(refusal, UpstreamTimeout):
         # AWS SDKs do not repeat a 408; those of OpenAI and Anthropic would, and the model may still be working.
         headers.append(("x-should-retry", "false"))
+    elif isinstance(refusal, BudgetExceeded):
+        headers += _limit_headers(refusal)
     return Response(status=refusal.http_status, headers=tuple(headers), body=(json.dumps(document).encode(),))
+
+
+def _limit_headers(refusal: BudgetExceeded) -> Iterable[tuple[str, str]]:
+    """Give the facts of a refusal by a limit as headers, for programs; the message has them for people."""
+    facts = {
+        "limit": refusal.limit,
+        "limit-unit": refusal.unit,
+        "limit-amount": f"{refusal.amount:f}",
+        "limit-spent": None if refusal.spent is None else f"{refusal.spent:f}",
+        "limit-asked": f"{refusal.asked:f}",
+        "limit-resets-at": refusal.resets_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    found = [(f"x-bedrock-meter-{name}", value) for name, value in facts.items() if value is not None]
+    if isinstance(refusal, RateLimited):
+        found.append(("retry-after", str(refusal.retry_after)))
+    return found
 
 
 def parse_event(

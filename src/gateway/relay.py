@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from awshttp.credentials import Credentials
@@ -10,7 +10,15 @@ from bedrock_meter import __version__
 from bedrock_meter.caller import permit, tags_of
 from bedrock_meter.config import Auth, Settings
 from bedrock_meter.domain import Call, Ending, Operation, Record
-from bedrock_meter.errors import GatewayFault, InvalidRequest, Refusal, RequestTooLarge, UpstreamTimeout
+from bedrock_meter.errors import (
+    GatewayFault,
+    InvalidRequest,
+    Refusal,
+    RequestTooLarge,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from bedrock_meter.limiter import Admission
 from bedrock_meter.meter import Meter, Session
 from bedrock_meter.modelid import parse
 from bedrock_meter.ports import Clock
@@ -18,6 +26,7 @@ from bedrock_meter.request import Target, describe, match
 from gateway.chat_usage import UsageHider, ask_for_usage
 from gateway.http import FRAMING_HEADERS, REQUEST_ID_HEADER, Request, Response, error_response
 from gateway.identity import Identity, named_use_case
+from gateway.limiting import Connections, Limiting
 from gateway.metadata import RECORD_ID, USE_CASE, labelled
 from gateway.stream import GATEWAY_FAULT, Answer, StreamRelay, is_stream
 
@@ -47,9 +56,6 @@ class Attribution(Protocol):
     def credentials(self, tags: Mapping[str, str]) -> Credentials | None:
         """Give the credentials for the labels of a call; None for the gateway's own. Must not raise."""
 
-    def close(self) -> None:
-        """Let go of what is kept between calls."""
-
 
 class Gateway:
     """The app behind every transport. Never raises; safe to share between threads.
@@ -63,7 +69,9 @@ class Gateway:
         upstream: Where calls go.
         clock: The time.
         identity: Finds out who calls.
+        limiting: Admits calls; None admits all of them.
         attribution: Whose credentials sign; None for the gateway's own.
+        connections: What else is kept between calls and closed with the gateway.
     """
 
     def __init__(
@@ -74,14 +82,18 @@ class Gateway:
         upstream: Upstream,
         clock: Clock,
         identity: Identity,
+        limiting: Limiting | None = None,
         attribution: Attribution | None = None,
+        connections: Sequence[Connections] = (),
     ) -> None:
         self._settings = settings
         self._identity = identity
         self._attribution = attribution
+        self._connections = connections
         # Where nobody may name a use case, a label of that name is the caller's own business.
         self._by_metadata = settings.auth is not Auth.NONE or settings.use_case_header
         self._meter = meter
+        self._limiting = limiting
         self._upstream = upstream
         self._clock = clock
         self._streams = StreamRelay(settings=settings, meter=meter, clock=clock)
@@ -93,6 +105,7 @@ class Gateway:
         started = self._clock.monotonic()
         target: Target | None = None
         tags: Mapping[str, str] = {}
+        call: Call | None = None
         try:
             target = match(request.method, request.path)
             caller = self._identity(request)
@@ -101,20 +114,32 @@ class Gateway:
             call = self._describe(request, target, tags)
             permit(use_case, call.model)
             asking = ask_for_usage(call, request.body)
-            signed = self._sign(request, target, tags, request.body if asking is None else asking)
+            body = request.body if asking is None else asking
+            signed = self._sign(request, target, tags, body)
+            # Last, so that nothing is held for a call that cannot be sent.
+            admission = self._admit(call, body)
         except Exception as error:  # noqa: BLE001 - whatever fails here, the caller gets an answer and we get a record
             refusal = self._refusal(error)
-            session = self._meter.open(self._outline(request, target, tags), started=started)
+            session = self._meter.open(call or self._outline(request, target, tags), started=started)
             session.close(Ending.REFUSED, answered=refusal)
             return error_response(refusal, request.id, request.path)
         hider = None if asking is None else UsageHider()
-        return self._relay(self._meter.open(call, started=started, body=request.body), signed, request, hider)
+        session = self._meter.open(call, started=started, body=request.body, admission=admission)
+        return self._relay(session, signed, request, hider)
 
     def close(self) -> None:
-        """Let go of the connections to Bedrock, for a process that goes on without the gateway."""
+        """Let go of the connections that are kept, for a process that goes on without the gateway."""
         self._upstream.close()
-        if self._attribution is not None:
-            self._attribution.close()
+        for connections in (*self._connections, *(self._limiting.connections if self._limiting else ())):
+            connections.close()
+
+    def finish(self) -> None:
+        """Wait for what goes on beside the calls, before the environment may be frozen."""
+        if self._limiting is not None:
+            self._limiting.finish()
+
+    def _admit(self, call: Call, body: bytes) -> Admission | None:
+        return None if self._limiting is None else self._limiting.limiter.admit(self._meter.resolved(call), body)
 
     def _sign(self, request: Request, target: Target, tags: Mapping[str, str], body: bytes) -> bytes:
         headers = request.headers
@@ -187,7 +212,9 @@ class Gateway:
 
     def _broken(self, session: Session, error: Exception, ending: Ending, request: Request) -> Response:
         refusal = self._refusal(error)
-        session.close(Ending.TIMED_OUT if isinstance(refusal, UpstreamTimeout) else ending, answered=refusal)
+        unsent = isinstance(refusal, UpstreamUnavailable) and not refusal.sent
+        ended = Ending.TIMED_OUT if isinstance(refusal, UpstreamTimeout) else ending
+        session.close(ended, answered=refusal, unsent=unsent)
         return error_response(refusal, request.id, request.path)
 
     def _refusal(self, error: Exception) -> Refusal:

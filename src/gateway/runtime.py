@@ -129,7 +129,12 @@ def main() -> NoReturn:
         raise
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
         _restore(api, gateway.close)
-    serve(api, gateway, environ=os.environ, faults=StructuredFaultLog(settings.service), done=lines.release)
+
+    def done() -> None:
+        lines.release()
+        gateway.finish()
+
+    serve(api, gateway, environ=os.environ, faults=StructuredFaultLog(settings.service), done=done)
 
 
 if __name__ == "__main__":

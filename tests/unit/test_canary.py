@@ -15,7 +15,7 @@ import pytest
 from tests.builders import CLAUDE
 from tests.unit.emf_schema import problems
 
-import bedrock_meter.meter
+import bedrock_meter.session
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Record
@@ -237,7 +237,7 @@ def test_a_meter_with_a_bug(stub: Stub, watch: Watch, monkeypatch: pytest.Monkey
     def broken(*_: object) -> None:
         raise KeyError(PROMPT, COMPLETION, KEY)
 
-    monkeypatch.setattr(bedrock_meter.meter, "reader_for", broken)
+    monkeypatch.setattr(bedrock_meter.session, "reader_for", broken)
     stub.body = json.dumps(ANSWER).encode()
     exchange = call(stub.url)
     assert (exchange.status, exchange.body, len(exchange.lines)) == (200, stub.body, 1)

@@ -10,8 +10,8 @@ from tests.books import a_book, a_row
 from tests.builders import CLAUDE, CLAUDE_US, REGION, Bench, a_call
 
 from bedrock_meter.domain import Operation, Record
-from bedrock_meter.meter import PRICING_FAULT
 from bedrock_meter.modelid import parse
+from bedrock_meter.session import PRICING_FAULT
 
 TOKENS = {"x-amzn-bedrock-input-token-count": "1000", "x-amzn-bedrock-output-token-count": "100"}
 BODY = b"{}"

@@ -11,8 +11,9 @@ from bedrock_meter.domain import Call, Certainty, Ending, Operation, Usage, Usag
 from bedrock_meter.estimate import Estimator
 from bedrock_meter.forecast import Forecast
 from bedrock_meter.forecaster import EstimateForecaster, Expectation, sampled
-from bedrock_meter.meter import FORECAST_FAULT, Meter
+from bedrock_meter.meter import Meter
 from bedrock_meter.ports import Forecaster
+from bedrock_meter.session import FORECAST_FAULT
 
 ESTIMATOR = Estimator()
 FORECASTER: Forecaster = EstimateForecaster(ESTIMATOR)

@@ -18,7 +18,7 @@ from bedrock_meter.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from bedrock_meter.meter import READER_FAULT, Session
+from bedrock_meter.session import READER_FAULT, Session
 from bedrock_meter.usage import Reading
 
 HEADERS = {

@@ -8,7 +8,8 @@ from tests.builders import Bench
 
 import bedrock_meter.meter
 from bedrock_meter.domain import Certainty, Status
-from bedrock_meter.meter import READER_FAULT, SINK_FAULT
+from bedrock_meter.meter import SINK_FAULT
+from bedrock_meter.session import READER_FAULT
 from bedrock_meter.usage import Reading
 
 HEADERS = {

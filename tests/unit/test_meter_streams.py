@@ -8,7 +8,7 @@ from tests.golden.cases import PLAIN, WHOLE
 from tests.golden.generate import chunks, exception
 
 from bedrock_meter.domain import Call, Certainty, Ending, Operation, Status
-from bedrock_meter.meter import CUT_SHORT
+from bedrock_meter.session import CUT_SHORT
 from bedrock_meter.usage import EVENT_STREAM
 
 HEADERS = {"content-type": EVENT_STREAM}

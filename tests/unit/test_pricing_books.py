@@ -16,9 +16,10 @@ from bedrock_meter.adapters.faultlog import OnceLog
 from bedrock_meter.adapters.pricebook import PRICE_BOOK_FAULT, PriceBookFile
 from bedrock_meter.domain import Ending
 from bedrock_meter.errors import MeterError, PriceBookError
-from bedrock_meter.meter import PRICING_FAULT, Meter
+from bedrock_meter.meter import Meter
 from bedrock_meter.modelid import parse
 from bedrock_meter.pricing import PriceBook, RateCard
+from bedrock_meter.session import PRICING_FAULT
 
 HEADERS = {"x-amzn-bedrock-input-token-count": "10", "x-amzn-bedrock-output-token-count": "3"}
 GOOD = a_row(valid_from="2025-01-01")

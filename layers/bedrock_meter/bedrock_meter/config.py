@@ -6,6 +6,7 @@ A setting that is missing takes its default; one that is wrong raises `ConfigErr
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -15,7 +16,6 @@ from bedrock_meter.registry import NAME as USE_CASE_NAME
 NAMESPACE = "BEDROCK_METER_NAMESPACE"
 SERVICE = "BEDROCK_METER_SERVICE"
 AUTH = "BEDROCK_METER_AUTH"
-TABLE = "BEDROCK_METER_TABLE"
 REGISTRY = "BEDROCK_METER_REGISTRY"
 PRINCIPALS = "BEDROCK_METER_PRINCIPALS"
 PROPAGATE_METADATA = "BEDROCK_METER_PROPAGATE_METADATA"
@@ -33,6 +33,16 @@ DRAIN_BYTES = "BEDROCK_METER_DRAIN_BYTES"
 ESTIMATE_SAMPLE = "BEDROCK_METER_ESTIMATE_SAMPLE"
 COUNT_TOKENS_BYTES = "BEDROCK_METER_COUNT_TOKENS_BYTES"
 COUNT_TOKENS_SECONDS = "BEDROCK_METER_COUNT_TOKENS_SECONDS"
+TABLE = "BEDROCK_METER_TABLE"
+TABLE_URL = "AWS_ENDPOINT_URL_DYNAMODB"
+FAIL_MODE = "BEDROCK_METER_FAIL_MODE"
+UNPRICED = "BEDROCK_METER_UNPRICED"
+HOLD = "BEDROCK_METER_HOLD"
+TIME_ZONE = "BEDROCK_METER_TIME_ZONE"
+DEFAULT_MAX_OUTPUT_TOKENS = "BEDROCK_METER_DEFAULT_MAX_OUTPUT_TOKENS"
+EVENT_BUS = "BEDROCK_METER_EVENT_BUS"
+STS_URL = "AWS_ENDPOINT_URL_STS"
+EVENTS_URL = "AWS_ENDPOINT_URL_EVENTBRIDGE"
 
 _NAMESPACE_NAME = re.compile(r"(?!AWS/)[A-Za-z0-9._/#:-]{1,255}")
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -63,6 +73,9 @@ class PrincipalUseCases:
     """The use cases; the first is the one that counts when a call names none."""
 
 
+_BUS_NAME = re.compile(r"[A-Za-z0-9/_.:-]{1,1600}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The settings of one deployment."""
@@ -73,8 +86,6 @@ class Settings:
     """The value of the ``Service`` dimension: the stack's name. (BEDROCK_METER_SERVICE)"""
     auth: Auth = Auth.NONE
     """Who authenticates the callers of the gateway. (BEDROCK_METER_AUTH)"""
-    table: str | None = None
-    """The DynamoDB table of registry and limits. (BEDROCK_METER_TABLE)"""
     registry: str | None = None
     """The file of registry and limits, where there is no table. (BEDROCK_METER_REGISTRY)"""
     principals: tuple[PrincipalUseCases, ...] = ()
@@ -115,10 +126,27 @@ class Settings:
     (BEDROCK_METER_COUNT_TOKENS_BYTES)"""
     count_tokens_seconds: float = 1.0
     """How long that may take before an estimate is made instead, in seconds. (BEDROCK_METER_COUNT_TOKENS_SECONDS)"""
+    table: str | None = None
+    """The DynamoDB table of registry and limits; None for none of them. (BEDROCK_METER_TABLE)"""
+    table_url: str | None = None
+    """Where DynamoDB is; None for AWS's own in the Region. (AWS_ENDPOINT_URL_DYNAMODB)"""
+    fail_mode: str = "open"
+    """Whether calls go on (``open``) while their limits cannot be looked at. (BEDROCK_METER_FAIL_MODE)"""
+    unpriced: str = "deny"
+    """What a limit in US dollars does with a call that has no price. (BEDROCK_METER_UNPRICED)"""
+    hold: str = "bound"
+    """What of the input is held before a call: the most that it can be, or the estimate. (BEDROCK_METER_HOLD)"""
+    time_zone: str = "UTC"
+    """Whose days and months limits count by: a name of the IANA database. (BEDROCK_METER_TIME_ZONE)"""
+    default_max_output_tokens: int = 131_072
+    """The output to hold for a call without a bound, to a model whose maximum is unknown.
+    (BEDROCK_METER_DEFAULT_MAX_OUTPUT_TOKENS)"""
+    event_bus: str | None = None
+    """The EventBridge bus that gets an event for each warning level; None for none. (BEDROCK_METER_EVENT_BUS)"""
+    events_url: str | None = None
+    """Where EventBridge is; None for AWS's own in the Region. (AWS_ENDPOINT_URL_EVENTBRIDGE)"""
     region: str | None = None
     """The AWS Region to sign for. (AWS_REGION, else AWS_DEFAULT_REGION)"""
-    dynamodb_url: str | None = None
-    """Where DynamoDB is; None for AWS's own. (AWS_ENDPOINT_URL_DYNAMODB)"""
     sts_url: str | None = None
     """Where STS is; None for AWS's own. (AWS_ENDPOINT_URL_STS)"""
 
@@ -137,7 +165,6 @@ class Settings:
             check_use_case(name, setting=USE_CASES)
         return cls(
             auth=_auth(given),
-            table=_named(given, TABLE, _TABLE_NAME),
             registry=given.get(REGISTRY),
             principals=_principals(given),
             propagate_metadata=_switch(given, PROPAGATE_METADATA),
@@ -157,9 +184,19 @@ class Settings:
             estimate_sample=_number(given, ESTIMATE_SAMPLE, default.estimate_sample, least=0, most=1),
             count_tokens_bytes=int(_number(given, COUNT_TOKENS_BYTES, 0, least=1)) or None,
             count_tokens_seconds=_number(given, COUNT_TOKENS_SECONDS, default.count_tokens_seconds, least=0.05),
+            table=_named(given, TABLE, _TABLE_NAME),
+            table_url=_url(given, TABLE_URL),
+            fail_mode=_choice(given, FAIL_MODE, default.fail_mode, "closed"),
+            unpriced=_choice(given, UNPRICED, default.unpriced, "allow"),
+            hold=_choice(given, HOLD, default.hold, "estimate"),
+            time_zone=_zone(given, TIME_ZONE, default.time_zone),
+            default_max_output_tokens=int(
+                _number(given, DEFAULT_MAX_OUTPUT_TOKENS, default.default_max_output_tokens, least=1)
+            ),
+            event_bus=_named(given, EVENT_BUS, _BUS_NAME),
+            events_url=_url(given, EVENTS_URL),
             region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
-            dynamodb_url=_url(given, "AWS_ENDPOINT_URL_DYNAMODB"),
-            sts_url=_url(given, "AWS_ENDPOINT_URL_STS"),
+            sts_url=_url(given, STS_URL),
         )
 
     @property
@@ -213,10 +250,33 @@ def _names(given: Mapping[str, str], setting: str) -> frozenset[str]:
 
 
 def _switch(given: Mapping[str, str], setting: str) -> bool:
-    value = given.get(setting, "off").lower()
-    if value not in {"on", "off"}:
-        raise ConfigError(setting, f"it is on or off, not {value!r}")
-    return value == "on"
+    return _choice(given, setting, "off", "on") == "on"
+
+
+def _choice(given: Mapping[str, str], setting: str, default: str, other: str) -> str:
+    value = given.get(setting, default).lower()
+    if value not in {default, other}:
+        raise ConfigError(setting, f"it is {other} or {default}, not {value!r}")
+    return value
+
+
+def _zone(given: Mapping[str, str], setting: str, default: str) -> str:
+    value = given.get(setting, default)
+    try:
+        zone(value)
+    except (OSError, ValueError, KeyError):  # a file that is none, a name that is none, a zone that is not there
+        problem = f"{value!r} is no time zone that this machine knows, such as Europe/Berlin (or it lacks the tzdata)"
+        raise ConfigError(setting, problem) from None
+    return value
+
+
+def zone(name: str) -> tzinfo:
+    """Give a time zone by its name. UTC needs no database."""
+    if name == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - hardly any deployment needs it
+
+    return ZoneInfo(name)
 
 
 def _auth(given: Mapping[str, str]) -> Auth:

@@ -104,15 +104,11 @@ class UsageSource(StrEnum):
 
 
 class Certainty(StrEnum):
-    """How far the counts of a record can be trusted.
+    """How far the counts of a record can be trusted."""
 
-    `EXACT`: Bedrock gave every count, or it is certain that nothing was processed. `AT_LEAST`: some of it was given.
-    `UNKNOWN`: the model may have worked, and no count was given.
-    """
-
-    EXACT = "exact"
-    AT_LEAST = "at_least"
-    UNKNOWN = "unknown"
+    EXACT = "exact"  # Bedrock gave every count, or it is certain that nothing was processed
+    AT_LEAST = "at_least"  # some of it was given
+    UNKNOWN = "unknown"  # the model may have worked, and no count was given
 
 
 class Ending(StrEnum):
@@ -292,6 +288,10 @@ class Record:
     """What was expected of the input; None where nobody needed to know."""
     held: Decimal | None = None
     """US dollars that limits held back before the call; None where none held any."""
+    limits: tuple[str, ...] = ()
+    """The ids of the limits that count the call."""
+    refused_by: str | None = None
+    """The id of the limit that refused the call; None where none did."""
     disagreement: bool = False
     """Two sources of the same count differed; the one that Bedrock bills by was taken."""
     cold_start: bool = False

@@ -220,6 +220,8 @@ def _properties(record: Record, duration: str | None) -> str:
         "stop_reason": outcome.stop_reason,
         "cost_usd": None if record.cost is None else f"{record.cost:f}",
         "price_row": record.price_row,
+        "held_usd": None if record.held is None else f"{record.held:f}",
+        "refused_by": record.refused_by,
         "invoked_model": outcome.invoked_model,
         "usage_source": None if usage is None else usage.source,
     }
@@ -243,8 +245,9 @@ def _properties(record: Record, duration: str | None) -> str:
         numbers["forecast_tokens"] = record.forecast.tokens
         numbers["EstimateRatio"] = _estimate_ratio(record)
     others = f',"other_units":{_encode(dict(usage.other))}' if usage is not None and usage.other else ""
+    limits = f',"limits":{_encode(record.limits)}' if record.limits else ""
     faults = f',"meter_faults":{_encode(record.faults)}' if record.faults else ""
-    return f"{always}{_texts(texts)}{_numbers(numbers)}{others}{faults}"
+    return f"{always}{_texts(texts)}{_numbers(numbers)}{others}{limits}{faults}"
 
 
 @lru_cache(maxsize=4096)

@@ -56,11 +56,21 @@ class Admission:
     """What was expected of the input, where a limit had to know."""
     faults: tuple[str, ...] = ()
     """What went wrong while the limits were looked at; the call went on all the same."""
+    limiter: "Limiter"
+    """Who admitted the call."""
 
     @property
     def limits(self) -> tuple[str, ...]:
         """The ids of the limits that count the call."""
         return tuple(ask.limit.id for ask in self.asks)
+
+    def settle(self, record: Record) -> None:
+        """Settle by the call's record, see `Limiter.settle`."""
+        self.limiter.settle(self, record)
+
+    def release(self) -> None:
+        """Give back what is held, of a call that was not made after all, see `Limiter.release`."""
+        self.limiter.release(self)
 
 
 class Limiter:
@@ -126,7 +136,7 @@ class Limiter:
         if full is not None:
             raise refusal(*full, call.received_at)
         usd = max((ask.amount for ask in asks if ask.limit.unit is Unit.USD and ask.amount), default=None)
-        return Admission(asks=asks, usd=usd, forecast=forecast)
+        return Admission(asks=asks, usd=usd, forecast=forecast, limiter=self)
 
     def _asks(self, limits: Sequence[Limit], call: Call, worst: Worst | None) -> tuple[Ask, ...]:
         windows = ((limit, self._windows.at(limit.period, call.received_at)) for limit in limits)
@@ -148,7 +158,7 @@ class Limiter:
         # It still settles, as if nothing were held: should the hold have arrived after all, it counts beside.
         asks = self._asks(limits, call, None)
         settling = tuple(replace(ask, amount=Decimal(0), final=False) for ask in asks)
-        return Admission(asks=settling, faults=(LIMIT_FAULT,))
+        return Admission(asks=settling, faults=(LIMIT_FAULT,), limiter=self)
 
     def _worst(self, limits: Sequence[Limit], call: Call, body: bytes) -> tuple[Worst | None, Forecast | None]:
         """Tell the most that the call may use, where a limit has to know."""
@@ -193,6 +203,16 @@ class Limiter:
                 self._tell(settlement, counter, record)
         if failed is not None:
             raise failed
+
+    def release(self, admission: Admission) -> None:
+        """Give back what is held of a call that was not made. A request that was counted at once stays counted.
+
+        Raises:
+            LimitStoreError: It could not be given back.
+        """
+        for ask in admission.asks:
+            if ask.amount and not ask.final:
+                self._store.settle(Settlement(ask=ask, spent=Decimal(0)))
 
     def _tell(self, settlement: Settlement, counter: Counter, record: Record) -> None:
         limit = settlement.ask.limit

@@ -23,9 +23,16 @@ def status_of(ending: Ending, http_status: int | None, error_code: str | None) -
     return Status.CLIENT_ERROR if http_status >= _FIRST_ERROR else Status.OK
 
 
-def certainty_of(ending: Ending, reading: Reading, http_status: int | None) -> Certainty:
-    """Tell how far the counts can be trusted; `http_status` is Bedrock's own, None when no answer arrived."""
-    if ending is Ending.REFUSED or http_status in _NOT_PROCESSED:
+def certainty_of(ending: Ending, reading: Reading, http_status: int | None, *, unsent: bool = False) -> Certainty:
+    """Tell how far the counts can be trusted.
+
+    Args:
+        ending: How the exchange ended.
+        reading: What was counted.
+        http_status: Bedrock's own; None when no answer arrived.
+        unsent: Whether it is certain that nothing of the call has reached Bedrock.
+    """
+    if unsent or ending is Ending.REFUSED or http_status in _NOT_PROCESSED:
         return Certainty.EXACT
     whole = ending is Ending.COMPLETE
     if whole and reading.cut:

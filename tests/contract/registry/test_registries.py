@@ -15,7 +15,7 @@ from botocore import xform_name
 from tests.contract.limits.stores import REGION, client_of, dynamodb_server, make_table
 
 from bedrock_meter.adapters.dynamoregistry import DynamoRegistry
-from bedrock_meter.adapters.fileregistry import FileRegistry
+from bedrock_meter.adapters.fileregistry import FileRegistry, open_file
 from bedrock_meter.adapters.localfile import LocalFile
 from bedrock_meter.errors import RegistryError
 from bedrock_meter.gatekeys import digest
@@ -198,5 +198,5 @@ def test_a_file_of_another_program_is_no_registry(tmp_path: Path) -> None:
     for path in (text, database, tmp_path):
         before = path.read_bytes() if path.is_file() else b""
         with pytest.raises(RegistryError, match="registry file"):
-            FileRegistry.open(path)
+            open_file(path)
         assert (path.read_bytes() if path.is_file() else b"") == before

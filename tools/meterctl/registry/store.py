@@ -1,7 +1,7 @@
 """Which registry a command works on: ``--table`` or ``--registry``, or the environment."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import update_wrapper
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from botocore import xform_name
 from botocore.config import Config
 
 from bedrock_meter.adapters.dynamoregistry import DynamoRegistry
-from bedrock_meter.adapters.fileregistry import FileRegistry
+from bedrock_meter.adapters.fileregistry import FileRegistry, open_file
 from bedrock_meter.config import REGISTRY, TABLE
 from bedrock_meter.errors import RegistryError
 from bedrock_meter.items import Catalogue, Entry
@@ -57,11 +57,8 @@ def opened(table: str | None, region: str | None, path: str | None) -> Iterator[
     if table and path:
         raise RegistryError("--table and --registry name two registries; name one")
     if path:
-        file = FileRegistry.open(path)
-        try:
-            yield file
-        finally:
-            file.close()
+        with closing(open_file(path)) as file:
+            yield FileRegistry(file)
         return
     if not table:
         raise RegistryError(f"name the registry: --table NAME or --registry FILE (or set {TABLE} or {REGISTRY})")

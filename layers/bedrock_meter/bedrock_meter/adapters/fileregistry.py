@@ -23,6 +23,16 @@ from bedrock_meter.items import (
 from bedrock_meter.registry import Key
 
 
+def open_file(path: str | Path) -> LocalFile:
+    """Open a registry file, which is made when it is missing.
+
+    Raises:
+        RegistryError: It cannot be opened, or is none.
+    """
+    with _told():
+        return LocalFile(path)
+
+
 class FileRegistry:
     """The registry in one file. Safe to share between threads. Every method raises `RegistryError` when the file fails.
 
@@ -32,16 +42,6 @@ class FileRegistry:
 
     def __init__(self, file: LocalFile) -> None:
         self._file = file
-
-    @classmethod
-    def open(cls, path: str | Path) -> "FileRegistry":
-        """Open a file, which is made when it is missing."""
-        with _told():
-            return cls(LocalFile(path))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
     def catalogue(self) -> Catalogue:
         """Read the use cases and limits."""

@@ -8,12 +8,13 @@ from typing import TextIO
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Record
 from bedrock_meter.emf import Emf
-from bedrock_meter.metrics import FAULTS
+from bedrock_meter.limits import BudgetUse
+from bedrock_meter.metrics import BUDGET_USED, FAULTS, LIMIT
 from bedrock_meter.version import __version__
 
 
 class StreamSink:
-    """A `Sink` that writes one EMF line per record.
+    """A `Sink` that writes one EMF line per record, and a `Notifier` that writes how far budgets are spent.
 
     Line and line end go out in one ``write``: the Lambda runtime's stdout is unbuffered, and ``print`` would write
     twice, so that lines of two threads could run into each other. ``logging`` is no way either: it wraps the line, and
@@ -44,6 +45,25 @@ class StreamSink:
     def emit(self, record: Record) -> None:
         """Write one line."""
         (self._stream or sys.stdout).write(self._emf.line(record) + "\n")
+
+    def used(self, use: BudgetUse) -> None:
+        """Write the metric ``BudgetUsed`` of one limit, and beside it for the service, whose maximum an alarm takes."""
+        limit = use.ask.limit
+        metrics = {BUDGET_USED: float(use.spent / limit.amount * 100)}
+        properties = {
+            "limit": limit.id,
+            "unit": limit.unit,
+            "period": limit.period,
+            "amount": f"{limit.amount:f}",
+            "spent": f"{use.spent:f}",
+            "window": use.ask.window,
+            "resets_at": use.ask.resets_at.isoformat(),
+        }
+        if use.level is not None:
+            properties["level"] = str(use.level)
+        line = self._emf.measurement(metrics, at=use.at, dimensions={LIMIT: limit.id}, properties=properties)
+        whole = self._emf.measurement(metrics, at=use.at)
+        (self._stream or sys.stdout).write(f"{line}\n{whole}\n")
 
 
 def measured_fault(settings: Settings, code: str, at: datetime) -> str:
