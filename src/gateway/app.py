@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any, Protocol, TextIO
 
@@ -12,7 +13,8 @@ from bedrock_meter.adapters.pricebook import PriceBookFile
 from bedrock_meter.adapters.registryview import RegistryView
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.adapters.tokenizer import estimator
-from bedrock_meter.config import REGISTRY, TABLE, Settings, control_plane_url
+from bedrock_meter.budget import Windows
+from bedrock_meter.config import REGISTRY, TABLE, Settings, control_plane_url, zone
 from bedrock_meter.errors import ConfigError
 from bedrock_meter.forecaster import EstimateForecaster
 from bedrock_meter.meter import Meter
@@ -27,6 +29,7 @@ from gateway.profiles import InferenceProfiles
 from gateway.registry import OpenRegistry, open_registry, registered
 from gateway.relay import Gateway
 from gateway.upstream import Upstream
+from gateway.usage import UsageReport
 
 # A simulator or a proxy as upstream does not care which Region was signed.
 _REGION_OF_A_LOCAL_UPSTREAM = "us-east-1"
@@ -99,7 +102,9 @@ def build(
     if opened is not None and view is not None:
         view.load()
         connections.append(opened)
-        limits = limits or Limits(directory=view, store=opened.counters())
+        limits = limits or Limits(directory=view)
+        if limits.store is None:
+            limits = replace(limits, store=opened.counters())
     if limits is not None:
         limiter = limiting(
             limits,
@@ -122,6 +127,7 @@ def build(
         upstream=upstream,
         clock=clock,
         identity=_own_keys(opened, view, clock) if checks_keys else identity_for(settings, view),
+        usage=UsageReport(limits=limits, windows=Windows(zone(settings.time_zone))),
         limiting=limiter,
         attribution=attribution,
         connections=connections,

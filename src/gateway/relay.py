@@ -29,6 +29,8 @@ from gateway.identity import Identity, named_use_case
 from gateway.limiting import Connections, Limiting
 from gateway.metadata import RECORD_ID, USE_CASE, labelled
 from gateway.stream import GATEWAY_FAULT, Answer, StreamRelay, is_stream
+from gateway.usage import PATH as USAGE_PATH
+from gateway.usage import UsageReport, answer_of
 
 HEALTH_PATH = "/healthz"
 
@@ -69,12 +71,13 @@ class Gateway:
         upstream: Where calls go.
         clock: The time.
         identity: Finds out who calls.
+        usage: Tells a caller how far its limits are spent.
         limiting: Admits calls; None admits all of them.
         attribution: Whose credentials sign; None for the gateway's own.
         connections: What else is kept between calls and closed with the gateway.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it is put together of
         self,
         *,
         settings: Settings,
@@ -82,12 +85,14 @@ class Gateway:
         upstream: Upstream,
         clock: Clock,
         identity: Identity,
+        usage: UsageReport,
         limiting: Limiting | None = None,
         attribution: Attribution | None = None,
         connections: Sequence[Connections] = (),
     ) -> None:
         self._settings = settings
         self._identity = identity
+        self._usage = usage
         self._attribution = attribution
         self._connections = connections
         # Where nobody may name a use case, a label of that name is the caller's own business.
@@ -99,9 +104,11 @@ class Gateway:
         self._streams = StreamRelay(settings=settings, meter=meter, clock=clock)
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request, and leave one record of it (none for the health check)."""
+        """Answer one request, and leave one record of it (none for what is no call: the health check and the usage)."""
         if request.path == HEALTH_PATH and request.method == "GET":
             return _health(request)
+        if request.path == USAGE_PATH and request.method == "GET":
+            return self._tell_usage(request)
         started = self._clock.monotonic()
         target: Target | None = None
         tags: Mapping[str, str] = {}
@@ -126,6 +133,12 @@ class Gateway:
         hider = None if asking is None else UsageHider()
         session = self._meter.open(call, started=started, body=request.body, admission=admission)
         return self._relay(session, signed, request, hider)
+
+    def _tell_usage(self, request: Request) -> Response:
+        try:
+            return answer_of(request, self._usage.of(self._identity(request), self._clock.now()))
+        except Exception as error:  # noqa: BLE001 - the same
+            return error_response(self._refusal(error), request.id, request.path)
 
     def close(self) -> None:
         """Let go of the connections that are kept, for a process that goes on without the gateway."""

@@ -13,11 +13,13 @@ from tests.builders import Bench, FakeClock
 from tests.functional.gateway.calls import CLAUDE_PATH, CONVERSE_BODY
 
 from awshttp.credentials import Credentials
+from bedrock_meter.budget import Windows
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Record
 from gateway.http import Request, Response
 from gateway.identity import identity_for
 from gateway.relay import Gateway
+from gateway.usage import UsageReport
 
 INPUT, OUTPUT = 11, 7
 EVENT_STREAM = "application/vnd.amazon.eventstream"
@@ -184,6 +186,7 @@ class Rig:
             upstream=self.upstream,
             clock=self.bench.clock,
             identity=identity_for(chosen, None),
+            usage=UsageReport(windows=Windows()),
         )
 
     @property
