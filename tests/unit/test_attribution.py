@@ -1,5 +1,6 @@
 """Sessions for attribution: made once, renewed beside the calls, done without when they cannot be made."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 
@@ -29,7 +30,7 @@ class Rig:
             monotonic=lambda: 1000 + self.passed.total_seconds(),
         )
 
-    def assume_role(self, role: str, session: str, tags: dict[str, str]) -> SessionCredentials:
+    def assume_role(self, role: str, session: str, tags: Mapping[str, str]) -> SessionCredentials:
         """Make a session of an hour."""
         assert role.endswith("role/r")
         self.asked.append((session, dict(tags)))

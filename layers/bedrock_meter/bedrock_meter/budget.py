@@ -205,6 +205,14 @@ def held(counter: Counter, ask: Ask) -> Counter | None:
     return Counter(used=used, spent=_EXACT.add(counter.spent, ask.amount) if ask.final else counter.spent)
 
 
+def begins(ask: Ask) -> int:
+    """Give when the window of an ask began, in seconds since 1970. What may be deleted by then may be deleted now.
+
+    Its end would be too late for that: a month's is after that of every day in it.
+    """
+    return int(datetime.fromisoformat(ask.window).timestamp())
+
+
 def room(ask: Ask) -> Decimal:
     """Give how much of a counter may be used already for an ask to fit; below 0 when it fits into no window."""
     return _EXACT.subtract(ask.limit.amount, ask.amount)

@@ -122,3 +122,14 @@ def test_a_large_window_keeps_the_smallest_amounts(store: LimitStore) -> None:
     assert store.hold([an_ask("9999999.999999999999", limit=limit)]) is None
     assert store.hold([an_ask("0.000000000002", limit=limit)]) is not None
     assert store.hold([an_ask("0.000000000001", limit=limit)]) is None
+
+
+def test_a_new_long_window_takes_no_short_one_away(store: LimitStore) -> None:
+    """What may be deleted is what ended long ago, and not what ends before the month does."""
+    day = an_ask("1")
+    month = an_ask(
+        "1", limit=a_limit(id="month"), window="2026-11-01T00:00Z", resets_at=day.resets_at + timedelta(days=30)
+    )
+    assert store.hold([day]) is None
+    assert store.hold([month]) is None
+    assert store.read([day, month]) == [counter("1", "0")] * 2

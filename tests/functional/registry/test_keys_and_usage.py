@@ -197,6 +197,7 @@ LIMITS = (
 def test_the_owner_of_a_key_sees_what_is_left(rig: Rig) -> None:
     """Use cases, models and limits of the key, with what was spent; nothing of other keys."""
     assert rig.invoke()[0] == 200
+    assert rig.record.faults == ()
     told = rig.usage()
     assert (told["key_id"], told["default_use_case"]) == (KEY_ID, "chatbot")
     chatbot, nova = told["use_cases"]
@@ -247,7 +248,8 @@ def test_a_revoked_key_stops_at_once_where_the_gateway_checks_it(rig: Rig, file:
     assert (status, "revoked" in document["message"]) == (403, True)
 
 
-ASSUMED = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
+STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
+ASSUMED = f"""<AssumeRoleResponse xmlns="{STS_NAMESPACE}"><AssumeRoleResult><Credentials>
 <AccessKeyId>ASIASESSION</AccessKeyId><SecretAccessKey>canary</SecretAccessKey><SessionToken>canary-token</SessionToken>
 <Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
 ROLE = "arn:aws:iam::123456789012:role/use-case"
@@ -274,8 +276,7 @@ def test_each_use_case_signs_with_a_session_of_its_own(file: Path) -> None:
 STS_FAILURES = {
     "denied": (
         403,
-        '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Code>AccessDenied</Code></Error>'
-        "</ErrorResponse>",
+        f"<ErrorResponse xmlns='{STS_NAMESPACE}'><Error><Code>AccessDenied</Code></Error></ErrorResponse>",
     ),
     "without credentials": (200, "<AssumeRoleResponse/>"),
     "no xml": (200, "no xml"),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from threading import Lock
 
-from bedrock_meter.budget import expires, held, place, settled
+from bedrock_meter.budget import begins, expires, held, place, settled
 from bedrock_meter.domain import Record
 from bedrock_meter.limits import Ask, BudgetUse, Counter, Limit, Settlement
 
@@ -89,7 +89,7 @@ class MemoryLimitStore:
     def _write(self, ask: Ask, counter: Counter) -> None:
         key = place(ask)
         if key not in self._counters:
-            self._expire(int(ask.resets_at.timestamp()))
+            self._expire(begins(ask))
         self._counters[key], self._expiry[key] = counter, expires(ask)
 
     def _expire(self, newest: int) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from bedrock_meter.adapters.localfile import Items, LocalFile
-from bedrock_meter.budget import expires, held, place, settled
+from bedrock_meter.budget import begins, expires, held, place, settled
 from bedrock_meter.errors import LimitStoreError
 from bedrock_meter.limits import Ask, Counter, Settlement
 
@@ -77,5 +77,5 @@ def _number(item: Mapping[str, Any], name: str) -> Decimal:
 def _write(items: Items, ask: Ask, counter: Counter) -> None:
     pk, sk = place(ask)
     if items.get(pk, sk) is None:
-        items.expire(int(ask.resets_at.timestamp()))
+        items.expire(begins(ask))
     items.put(pk, sk, {"used": f"{counter.used:f}", "spent": f"{counter.spent:f}"}, expires=expires(ask))
