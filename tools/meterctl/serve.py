@@ -46,10 +46,10 @@ def serve(
             raise ConfigError("--use-case", "name a use case; with --no-auth all calls count for it")
         check_use_case(use_case, setting="--use-case")
         settings = replace(settings, use_case=use_case, use_cases=settings.use_cases | {use_case})
-    elif use_case is not None:
-        raise ConfigError("--use-case", "it goes with --no-auth; with a registry the gateway key says the use case")
     elif registry is None and table is None:
         raise ConfigError("--registry", "name a registry of keys (or a --table), or take every caller with --no-auth")
+    elif use_case is not None:
+        raise ConfigError("--use-case", "it goes with --no-auth; with a registry the gateway key says the use case")
     with _lines(emf) as lines:
         gateway = build(settings, environ=os.environ, lines=lines, checks_keys=not no_auth)
         with closing(gateway), GatewayAsgi(gateway) as app, LocalServer(app, port=port) as server:

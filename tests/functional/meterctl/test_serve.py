@@ -19,6 +19,7 @@ import boto3
 import pytest
 from h2.connection import H2Connection
 from h2.events import DataReceived, ResponseReceived, StreamEnded
+from tests.functional.gateway.door import send
 
 from meterctl.simulate import Simulator
 
@@ -141,9 +142,39 @@ def test_an_unknown_route_is_a_404_in_bedrocks_shape(simulator: Simulator) -> No
             assert answer.headers["x-amzn-errortype"] == "UnknownOperationException"
 
 
+def test_callers_are_known_by_their_keys(simulator: Simulator, tmp_path: Path) -> None:
+    """With a registry a key of ``meterctl keys create`` opens, any other is 403, and the line names its use case."""
+    registry, emf_file = str(tmp_path / "registry.db"), tmp_path / "emf.jsonl"
+    meterctl = [sys.executable, "-m", "meterctl"]
+    subprocess.run([*meterctl, "usecases", "create", "search", "--registry", registry], check=True, capture_output=True)
+    made = [*meterctl, "keys", "create", "--use-case", "search", "--registry", registry]
+    key = subprocess.run(made, check=True, capture_output=True, text=True).stdout.strip()
+    body = json.dumps({"messages": [{"role": "user", "content": [{"text": "hello"}]}]}).encode()
+    shown: list[dict[str, str]] = [{"x-api-key": key}, {"x-api-key": key[:-1]}, {}]
+    with serving("--upstream", simulator.url, "--registry", registry, "--emf", str(emf_file)) as (url, _):
+        answers = [send(url, "POST", f"/model/{MODEL}/converse", body, headers) for headers in shown]
+        error_types = [answer.header("x-amzn-errortype") for answer in answers]
+
+    assert [answer.status for answer in answers] == [200, 403, 403]
+    assert error_types == [None, "AccessDeniedException", "AccessDeniedException"]
+    lines = [json.loads(line) for line in emf_file.read_text().splitlines()]
+    assert [line["UseCase"] for line in lines] == ["search", "other", "other"]
+    assert lines[0]["key_id"] == key.split("-")[1]
+    assert key.split("-", 2)[2] not in emf_file.read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "message"),
     [
+        ([], {}, "--registry: name a registry of keys"),
+        (["--use-case", "a"], {}, "--registry: name a registry of keys"),
+        (["--no-auth"], {}, "--use-case: name a use case"),
+        (["--registry", "r.db", "--use-case", "a"], {}, "--use-case: it goes with --no-auth"),
+        (
+            ["--registry", "/nowhere/r.db", "--upstream", "http://127.0.0.1:1"],
+            {},
+            "BEDROCK_METER_REGISTRY: the registry",
+        ),
         (
             ["--upstream", "ftp://example.org", "--no-auth", "--use-case", "a"],
             {},
@@ -156,7 +187,7 @@ def test_an_unknown_route_is_a_404_in_bedrocks_shape(simulator: Simulator) -> No
         ),
         (["--no-auth", "--use-case", "a"], {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "AWS_REGION: set a Region"),
     ],
-    ids=["upstream", "use case", "no region"],
+    ids=["nothing", "no choice", "no use case", "both", "no file", "upstream", "use case", "no region"],
 )
 def test_a_wrong_option_is_one_sentence(arguments: list[str], environment: dict[str, str], message: str) -> None:
     """A setting that cannot be used is named on stderr, without a traceback, and the exit code is 2."""
