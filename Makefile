@@ -10,7 +10,7 @@ SAM := .sam-venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-virtualenv
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help setup demo test check estimates prices-check format e2e bench lock clean
+.PHONY: help setup demo test check estimates estimates-fit prices-check format e2e bench lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -57,6 +57,10 @@ estimates: .venv/installed .local/tokenizers/installed  ## Measure the estimates
 	@PYTHONPATH=layers/bedrock_meter:.local/tokenizer/accuracy:. .local/tokenizers/bin/python \
 		-m benchmarks.estimate_accuracy $(ARGS)
 	@$(BIN)/python -m benchmarks.estimate_speed
+
+estimates-fit: .venv/installed .local/tokenizers/installed  ## Fit the factors of the estimates anew
+	@.local/tokenizers/bin/python layers/tokenizer/build.py .local/tokenizer/accuracy --host
+	@PYTHONPATH=layers/bedrock_meter:.local/tokenizer/accuracy:. .local/tokenizers/bin/python -m benchmarks.estimate_fit
 
 prices-check: .venv/installed .prices-venv/installed  ## Hold the price book against the model list and a second opinion
 	@$(BIN)/meterctl prices check --second-opinion

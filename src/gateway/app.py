@@ -9,6 +9,7 @@ from typing import Any, Protocol, TextIO
 from awshttp.credentials import Provider, provider
 from awshttp.sts import Sts
 from bedrock_meter.adapters.clock import SystemClock
+from bedrock_meter.adapters.limiting import Limits, limiting
 from bedrock_meter.adapters.pricebook import PriceBookFile
 from bedrock_meter.adapters.registryview import RegistryView
 from bedrock_meter.adapters.stdout import StreamSink
@@ -24,10 +25,10 @@ from gateway.count_tokens import forecaster
 from gateway.faultlog import StructuredFaultLog
 from gateway.http import Response, parse_event, render
 from gateway.identity import Identity, by_key, identity_for
-from gateway.limiting import Connections, Limits, limiting
 from gateway.profiles import InferenceProfiles
 from gateway.registry import OpenRegistry, open_registry, registered
-from gateway.relay import Gateway
+from gateway.relay import Connections, Gateway
+from gateway.services import AwsServices
 from gateway.upstream import Upstream
 from gateway.usage import UsageReport
 
@@ -97,7 +98,8 @@ def build(
         estimate_sample=settings.estimate_sample,
     )
     prices.load()  # while the environment starts, not while the first caller waits
-    connections: list[Connections] = []
+    services = AwsServices(settings, region=region, credentials=credentials)
+    connections: list[Connections] = [services]
     limiter = None
     if opened is not None and view is not None:
         view.load()
@@ -109,8 +111,7 @@ def build(
         limiter = limiting(
             limits,
             settings,
-            region=region,
-            credentials=credentials,
+            transport=services.transport,
             forecaster=forecaster(settings, meter, upstream) or EstimateForecaster(estimate),
             pricer=prices,
             faults=faults,
@@ -118,7 +119,7 @@ def build(
         )
     attribution = None
     if settings.attribution_role is not None:
-        sts = Sts(region=region, credentials=credentials, url=settings.sts_url)
+        sts = Sts(region=region, credentials=credentials, url=settings.aws_endpoint_url_sts)
         connections.append(sts)
         attribution = RoleSessions(sts, settings.attribution_role, failed)
     return Gateway(

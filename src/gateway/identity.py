@@ -8,12 +8,13 @@ among the use cases that its caller may name.
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from bedrock_meter.caller import USE_CASE_HEADER, Caller, caller_of, from_context
-from bedrock_meter.config import Auth, PrincipalUseCases, Settings
+from bedrock_meter.caller import USE_CASE_HEADER, Auth, Caller, caller_of, from_context
+from bedrock_meter.config import Settings
 from bedrock_meter.domain import Operation
 from bedrock_meter.errors import AccessDenied, InvalidRequest, RegistryError, UpstreamUnavailable
 from bedrock_meter.gatekeys import admit, shown
 from bedrock_meter.ports import Clock
+from bedrock_meter.principals import PrincipalUseCases
 from bedrock_meter.registry import Key, UseCase, fits
 from gateway.http import Request
 from gateway.metadata import USE_CASE, stated

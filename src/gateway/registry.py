@@ -50,7 +50,7 @@ def open_registry(settings: Settings, credentials: Provider) -> OpenRegistry | N
 def _table(name: str, settings: Settings, credentials: Provider) -> OpenRegistry:
     if settings.region is None:
         raise ConfigError("AWS_REGION", f"set a Region, so that the table in {TABLE} can be read")
-    client = DynamoDb(region=settings.region, credentials=credentials, url=settings.table_url)
+    client = DynamoDb(region=settings.region, credentials=credentials, url=settings.aws_endpoint_url_dynamodb)
 
     def counters() -> LimitStore:
         from bedrock_meter.adapters.dynamodb import DynamoLimitStore  # noqa: PLC0415 - the authorizer needs none

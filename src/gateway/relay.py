@@ -7,8 +7,9 @@ from typing import Protocol
 
 from awshttp.credentials import Credentials
 from bedrock_meter import __version__
-from bedrock_meter.caller import permit, tags_of
-from bedrock_meter.config import Auth, Settings
+from bedrock_meter.adapters.limiting import Limiting
+from bedrock_meter.caller import Auth, permit, tags_of
+from bedrock_meter.config import Settings
 from bedrock_meter.domain import Call, Ending, Operation, Record
 from bedrock_meter.errors import (
     GatewayFault,
@@ -26,7 +27,6 @@ from bedrock_meter.request import Target, describe, match
 from gateway.chat_usage import UsageHider, ask_for_usage
 from gateway.http import FRAMING_HEADERS, REQUEST_ID_HEADER, Request, Response, error_response
 from gateway.identity import Identity, named_use_case
-from gateway.limiting import Connections, Limiting
 from gateway.metadata import RECORD_ID, USE_CASE, labelled
 from gateway.stream import GATEWAY_FAULT, Answer, StreamRelay, is_stream
 from gateway.usage import PATH as USAGE_PATH
@@ -57,6 +57,13 @@ class Attribution(Protocol):
 
     def credentials(self, tags: Mapping[str, str]) -> Credentials | None:
         """Give the credentials for the labels of a call; None for the gateway's own. Must not raise."""
+
+
+class Connections(Protocol):
+    """What keeps connections between calls."""
+
+    def close(self) -> None:
+        """Close them; later calls make new ones."""
 
 
 class Gateway:
@@ -143,7 +150,7 @@ class Gateway:
     def close(self) -> None:
         """Let go of the connections that are kept, for a process that goes on without the gateway."""
         self._upstream.close()
-        for connections in (*self._connections, *(self._limiting.connections if self._limiting else ())):
+        for connections in self._connections:
             connections.close()
 
     def finish(self) -> None:

@@ -30,13 +30,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from bedrock_meter.adapters.limiting import Limits
 from bedrock_meter.budget import Windows
 from bedrock_meter.caller import Caller
 from bedrock_meter.errors import LimitStoreError, RegistryError
 from bedrock_meter.limits import Ask, Counter, Limit, Subject
 from bedrock_meter.registry import UseCase, fits
 from gateway.http import REQUEST_ID_HEADER, Request, Response
-from gateway.limiting import Limits
 
 PATH = "/usage"
 

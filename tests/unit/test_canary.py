@@ -21,7 +21,8 @@ from tests.unit.emf_schema import problems
 import bedrock_meter.session
 from bedrock_meter.adapters.fileregistry import FileRegistry, open_file
 from bedrock_meter.adapters.stdout import StreamSink
-from bedrock_meter.config import Auth, Settings
+from bedrock_meter.caller import Auth
+from bedrock_meter.config import Settings
 from bedrock_meter.domain import Record
 from bedrock_meter.gatekeys import SEED_BYTES, digest, mint, text_of
 from bedrock_meter.registry import Key, UseCase

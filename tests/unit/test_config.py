@@ -3,8 +3,10 @@
 import pytest
 
 from bedrock_meter import config
+from bedrock_meter.adapters.limiting import policy_of
 from bedrock_meter.config import Settings
 from bedrock_meter.errors import ConfigError
+from bedrock_meter.limiter import Policy
 
 
 def test_nothing_set_gives_the_defaults() -> None:
@@ -80,6 +82,18 @@ def test_every_setting_is_read() -> None:
         ("BEDROCK_METER_UPSTREAM_URL", "https://[host"),
         ("BEDROCK_METER_UPSTREAM_URL", "https://host:99999"),
         ("BEDROCK_METER_UPSTREAM_URL", "https://host:canary"),
+        ("BEDROCK_METER_TABLE", "no"),
+        ("BEDROCK_METER_TABLE", "two words"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", "dynamodb"),
+        ("BEDROCK_METER_FAIL_MODE", "ajar"),
+        ("BEDROCK_METER_UNPRICED", "maybe"),
+        ("BEDROCK_METER_HOLD", "nothing"),
+        ("BEDROCK_METER_TIME_ZONE", "Mars/Olympus"),
+        ("BEDROCK_METER_TIME_ZONE", "../etc/passwd"),
+        ("BEDROCK_METER_TIME_ZONE", "Europe"),
+        ("BEDROCK_METER_DEFAULT_MAX_OUTPUT_TOKENS", "0"),
+        ("BEDROCK_METER_EVENT_BUS", "a bus"),
+        ("AWS_ENDPOINT_URL_EVENTBRIDGE", "events"),
         ("BEDROCK_METER_MAX_BODY_BYTES", "many"),
         ("BEDROCK_METER_MAX_BODY_BYTES", "0"),
         ("BEDROCK_METER_MAX_BODY_BYTES", "0.5"),
@@ -121,6 +135,21 @@ def test_a_wrong_setting_is_refused_by_name(setting: str, value: str) -> None:
 def test_the_endpoint(environ: dict[str, str], endpoint: str) -> None:
     """The upstream that is set, else Bedrock in the Region."""
     assert Settings.from_env(environ).endpoint == endpoint
+
+
+def test_what_the_settings_say_of_limits() -> None:
+    """The words of the settings become the policy of the limiter."""
+    given = {
+        "BEDROCK_METER_FAIL_MODE": "CLOSED",
+        "BEDROCK_METER_UNPRICED": "allow",
+        "BEDROCK_METER_HOLD": "estimate",
+        "BEDROCK_METER_TIME_ZONE": "Europe/Berlin",
+        "BEDROCK_METER_DEFAULT_MAX_OUTPUT_TOKENS": "5000",
+    }
+    policy = policy_of(Settings.from_env(given))
+    assert (policy.fail_open, policy.allow_unpriced, policy.hold_estimate) == (False, True, True)
+    assert (str(policy.zone), policy.default_max_output_tokens) == ("Europe/Berlin", 5000)
+    assert policy_of(Settings.from_env({})) == Policy()
 
 
 def test_no_endpoint() -> None:

@@ -253,6 +253,13 @@ def test_the_timestamp_is_the_end_of_the_call() -> None:
     assert encode(unsent)["_aws"]["Timestamp"] == arrival
 
 
+def test_what_limits_did_to_a_call() -> None:
+    """The line says which limits count the call, what they held, and which one refused it; without any, nothing."""
+    root = encode(a_record(limits=("a", "b:day"), held=Decimal("0.0156"), refused_by="b:day"))
+    assert (root["limits"], root["held_usd"], root["refused_by"]) == (["a", "b:day"], "0.0156", "b:day")
+    assert not encode(a_record()).keys() & {"limits", "held_usd", "refused_by"}
+
+
 def test_properties_of_a_call() -> None:
     """Everything that is no metric is a property, under a name that does not change."""
     call = a_call(

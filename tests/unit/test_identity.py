@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from tests.builders import FakeClock
 
-from bedrock_meter.caller import USE_CASE_HEADER, Caller
-from bedrock_meter.config import Auth, PrincipalUseCases, Settings
+from bedrock_meter.caller import USE_CASE_HEADER, Auth, Caller
+from bedrock_meter.config import Settings
 from bedrock_meter.domain import Operation
 from bedrock_meter.errors import AccessDenied, InvalidRequest, RegistryError, UpstreamUnavailable
 from bedrock_meter.gatekeys import SEED_BYTES, digest, mint, text_of
+from bedrock_meter.principals import PrincipalUseCases
 from bedrock_meter.registry import Key, UseCase
 from gateway.http import Request
 from gateway.identity import by_key, identity_for, named_use_case

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.builders import PROPERTY, Bench, a_call
 
-import bedrock_meter.meter
+import bedrock_meter.session
 from bedrock_meter.domain import Certainty, Ending, Operation, Status, UsageSource
 from bedrock_meter.errors import (
     AccessDenied,
@@ -77,7 +77,7 @@ def test_reading_a_chunk_is_overhead(monkeypatch: pytest.MonkeyPatch) -> None:
             bench.clock.advance(0.5)
             return Reading()
 
-    monkeypatch.setattr(bedrock_meter.meter, "reader_for", lambda *_: SlowReader())
+    monkeypatch.setattr(bedrock_meter.session, "reader_for", lambda *_: SlowReader())
     assert bench.exchange(b"a", b"b").outcome.overhead_ms == 1000.0
 
 

@@ -6,7 +6,7 @@ from typing import Never
 import pytest
 from tests.builders import Bench
 
-import bedrock_meter.meter
+import bedrock_meter.session
 from bedrock_meter.domain import Certainty, Status
 from bedrock_meter.meter import SINK_FAULT
 from bedrock_meter.session import READER_FAULT
@@ -45,7 +45,7 @@ def use_reader(monkeypatch: pytest.MonkeyPatch, make: Callable[[], BrokenReader]
         del call, http_status, headers
         return make()
 
-    monkeypatch.setattr(bedrock_meter.meter, "reader_for", reader_for)
+    monkeypatch.setattr(bedrock_meter.session, "reader_for", reader_for)
 
 
 def no_reader() -> Never:

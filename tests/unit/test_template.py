@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from bedrock_meter import config
-from bedrock_meter.config import Auth, Settings
+from bedrock_meter.caller import Auth
+from bedrock_meter.config import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -9,6 +9,7 @@ from meterctl.prices.command import command as prices
 from meterctl.registry.keys import command as keys
 from meterctl.registry.limits import command as limits
 from meterctl.registry.usecases import command as usecases
+from meterctl.report.command import command as report
 from meterctl.serve import serve
 from meterctl.simulate.command import command as simulate
 
@@ -19,7 +20,7 @@ def cli() -> None:
     """Exact token metering for Amazon Bedrock."""
 
 
-for command in (cost, demo, keys, limits, prices, serve, simulate, usecases):
+for command in (cost, demo, keys, limits, prices, report, serve, simulate, usecases):
     cli.add_command(command)
 
 

@@ -9,7 +9,8 @@ from typing import TextIO
 
 import click
 
-from bedrock_meter.config import AUTH, REGISTRY, TABLE, UPSTREAM_URL, Auth, Settings, check_use_case
+from bedrock_meter.caller import Auth
+from bedrock_meter.config import AUTH, REGISTRY, TABLE, UPSTREAM_URL, Settings, check_use_case
 from bedrock_meter.errors import ConfigError
 from gateway.app import build
 from meterctl.asgi import GatewayAsgi

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -52,11 +52,16 @@ class Row:
             self.latencies.append(float(line[metrics.LATENCY]))
 
     def percentile(self, percent: float) -> float | None:
-        """Give a latency percentile by the nearest-rank rule; None without a successful call."""
-        if not self.latencies:
-            return None
-        rank = math.ceil(percent / 100 * len(self.latencies))
-        return sorted(self.latencies)[max(rank, 1) - 1]
+        """Give a latency percentile; None without a successful call."""
+        return percentile(self.latencies, percent)
+
+
+def percentile(values: Sequence[float], percent: float) -> float | None:
+    """Give a percentile by the nearest-rank rule: one of the values. None when there are none."""
+    if not values:
+        return None
+    rank = math.ceil(percent / 100 * len(values))
+    return sorted(values)[max(rank, 1) - 1]
 
 
 def read_lines(text: Iterable[str]) -> list[dict[str, Any]]:

@@ -103,6 +103,13 @@ def belongs(limit: Limit, call: Call) -> bool:
     return any(fits(limit.pattern, value) for value in values if value is not None)
 
 
+def kind_of(call: Call) -> object:
+    """Give what `belongs` looks at in a call: the same limits count all calls of the same kind."""
+    model, tags = call.model, call.tags
+    names = None if model is None else (model.raw, model.base)
+    return tags.get("use_case"), tags.get("team"), tags.get("key_id"), names
+
+
 def _values(subject: Subject, call: Call) -> Sequence[str | None]:
     if subject is Subject.MODEL:
         model = call.model

@@ -7,6 +7,7 @@ from what a caller says of itself. `Caller.choose` is the one place where a name
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from bedrock_meter.domain import ModelRef
@@ -19,6 +20,17 @@ MAX_CONTEXT = 6000
 """Characters of the use cases in the authorizer's context; API Gateway is documented to take 8 KB in all."""
 
 _LISTED = 20
+
+
+class Auth(StrEnum):
+    """Who authenticates the callers of the gateway."""
+
+    KEY = "KEY"
+    """The authorizer in front of it, by gateway key."""
+    IAM = "IAM"
+    """API Gateway, by signature; the principal is mapped to use cases here."""
+    NONE = "NONE"
+    """Nobody: whoever reaches the gateway may call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from enum import StrEnum
 from urllib.parse import urlsplit
 
+from bedrock_meter.caller import Auth
 from bedrock_meter.errors import ConfigError
+from bedrock_meter.principals import PrincipalUseCases, read_principals
 from bedrock_meter.registry import NAME as USE_CASE_NAME
 
 NAMESPACE = "BEDROCK_METER_NAMESPACE"
@@ -48,32 +49,8 @@ _NAMESPACE_NAME = re.compile(r"(?!AWS/)[A-Za-z0-9._/#:-]{1,255}")
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,576}", re.ASCII)
-_PRINCIPAL_PATTERN = re.compile(r"arn:[!-~]{1,600}")
-
-
-class Auth(StrEnum):
-    """Who authenticates the callers of the gateway."""
-
-    KEY = "KEY"
-    """The authorizer in front of it, by gateway key."""
-    IAM = "IAM"
-    """API Gateway, by signature; the principal is mapped to use cases here."""
-    NONE = "NONE"
-    """Nobody: whoever reaches the gateway may call."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrincipalUseCases:
-    """What a principal that signs its calls may name."""
-
-    pattern: str
-    """Of its ARN; ``*`` stands for any characters."""
-    use_cases: tuple[str, ...]
-    """The use cases; the first is the one that counts when a call names none."""
-
-
 _BUS_NAME = re.compile(r"[A-Za-z0-9/_.:-]{1,1600}")
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,576}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +68,9 @@ class Settings:
     principals: tuple[PrincipalUseCases, ...] = ()
     """What the principals that sign their calls may name, with IAM. (BEDROCK_METER_PRINCIPALS)"""
     propagate_metadata: bool = False
-    """Whether use case and record id go into the request metadata that Bedrock writes into its invocation log.
-    (BEDROCK_METER_PROPAGATE_METADATA)"""
+    """Whether use case and record id go into the request metadata. (BEDROCK_METER_PROPAGATE_METADATA)"""
     attribution_role: str | None = None
-    """The role that is assumed once for each use case to sign its calls, so that the bill tells them apart.
-    (BEDROCK_METER_ATTRIBUTION_ROLE)"""
+    """The role that is assumed once for each use case to sign its calls. (BEDROCK_METER_ATTRIBUTION_ROLE)"""
     use_case: str | None = None
     """The use case of calls that name none; without it such calls are refused. (BEDROCK_METER_USE_CASE)"""
     use_cases: frozenset[str] = frozenset()
@@ -128,7 +103,7 @@ class Settings:
     """How long that may take before an estimate is made instead, in seconds. (BEDROCK_METER_COUNT_TOKENS_SECONDS)"""
     table: str | None = None
     """The DynamoDB table of registry and limits; None for none of them. (BEDROCK_METER_TABLE)"""
-    table_url: str | None = None
+    aws_endpoint_url_dynamodb: str | None = None
     """Where DynamoDB is; None for AWS's own in the Region. (AWS_ENDPOINT_URL_DYNAMODB)"""
     fail_mode: str = "open"
     """Whether calls go on (``open``) while their limits cannot be looked at. (BEDROCK_METER_FAIL_MODE)"""
@@ -143,11 +118,11 @@ class Settings:
     (BEDROCK_METER_DEFAULT_MAX_OUTPUT_TOKENS)"""
     event_bus: str | None = None
     """The EventBridge bus that gets an event for each warning level; None for none. (BEDROCK_METER_EVENT_BUS)"""
-    events_url: str | None = None
+    aws_endpoint_url_eventbridge: str | None = None
     """Where EventBridge is; None for AWS's own in the Region. (AWS_ENDPOINT_URL_EVENTBRIDGE)"""
     region: str | None = None
     """The AWS Region to sign for. (AWS_REGION, else AWS_DEFAULT_REGION)"""
-    sts_url: str | None = None
+    aws_endpoint_url_sts: str | None = None
     """Where STS is; None for AWS's own. (AWS_ENDPOINT_URL_STS)"""
 
     @classmethod
@@ -185,7 +160,7 @@ class Settings:
             count_tokens_bytes=int(_number(given, COUNT_TOKENS_BYTES, 0, least=1)) or None,
             count_tokens_seconds=_number(given, COUNT_TOKENS_SECONDS, default.count_tokens_seconds, least=0.05),
             table=_named(given, TABLE, _TABLE_NAME),
-            table_url=_url(given, TABLE_URL),
+            aws_endpoint_url_dynamodb=_url(given, TABLE_URL),
             fail_mode=_choice(given, FAIL_MODE, default.fail_mode, "closed"),
             unpriced=_choice(given, UNPRICED, default.unpriced, "allow"),
             hold=_choice(given, HOLD, default.hold, "estimate"),
@@ -194,9 +169,9 @@ class Settings:
                 _number(given, DEFAULT_MAX_OUTPUT_TOKENS, default.default_max_output_tokens, least=1)
             ),
             event_bus=_named(given, EVENT_BUS, _BUS_NAME),
-            events_url=_url(given, EVENTS_URL),
+            aws_endpoint_url_eventbridge=_url(given, EVENTS_URL),
             region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
-            sts_url=_url(given, STS_URL),
+            aws_endpoint_url_sts=_url(given, STS_URL),
         )
 
     @property
@@ -231,17 +206,13 @@ def check_use_case(name: str, *, setting: str) -> None:
         ConfigError: It cannot; the error names the setting.
     """
     if not USE_CASE_NAME.fullmatch(name):
-        raise ConfigError(setting, f"{name!r} is no use case name; {_rule(USE_CASE_NAME)}")
-
-
-def _rule(pattern: re.Pattern[str]) -> str:
-    return f"it has to match {pattern.pattern}"
+        raise ConfigError(setting, f"{name!r} is no use case name; it has to match {USE_CASE_NAME.pattern}")
 
 
 def _named(given: Mapping[str, str], setting: str, pattern: re.Pattern[str]) -> str | None:
     value = given.get(setting)
     if value is not None and not pattern.fullmatch(value):
-        raise ConfigError(setting, f"{value!r} cannot be used; {_rule(pattern)}")
+        raise ConfigError(setting, f"{value!r} cannot be used; it has to match {pattern.pattern}")
     return value
 
 
@@ -287,19 +258,10 @@ def _auth(given: Mapping[str, str]) -> Auth:
 
 
 def _principals(given: Mapping[str, str]) -> tuple[PrincipalUseCases, ...]:
-    """Read ``<pattern of an ARN>=<use case>[+<use case>…]``, separated by commas."""
-    found = []
-    for entry in given.get(PRINCIPALS, "").split(","):
-        if not entry.strip():
-            continue
-        pattern, equals, listed = (part.strip() for part in entry.rpartition("="))
-        names = tuple(name.strip() for name in listed.split("+"))
-        if not equals or not _PRINCIPAL_PATTERN.fullmatch(pattern):
-            raise ConfigError(PRINCIPALS, f"{entry.strip()!r} is not <pattern of an ARN>=<use case>[+<use case>...]")
-        for name in names:
-            check_use_case(name, setting=PRINCIPALS)
-        found.append(PrincipalUseCases(pattern=pattern, use_cases=names))
-    return tuple(found)
+    try:
+        return read_principals(given.get(PRINCIPALS, ""))
+    except ValueError as error:
+        raise ConfigError(PRINCIPALS, str(error)) from None
 
 
 def _url(given: Mapping[str, str], setting: str) -> str | None:

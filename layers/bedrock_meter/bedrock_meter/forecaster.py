@@ -11,6 +11,7 @@ from zlib import crc32
 
 from bedrock_meter.domain import Call
 from bedrock_meter.estimate import Estimator
+from bedrock_meter.estimate.content import read
 from bedrock_meter.forecast import Forecast
 from bedrock_meter.ports import Forecaster
 
@@ -38,10 +39,11 @@ class EstimateForecaster:
             body: The body that will be sent.
         """
         document = _json(body)
-        bound = self._estimator.upper_bound(call.model, len(body), document)
-        if document is None:
+        content = None if document is None else read(document)
+        bound = self._estimator.upper_bound(call.model, len(body), content)
+        if content is None:
             return Forecast(tokens=bound.tokens, most=bound.tokens, method=bound.method)
-        estimate = self._estimator.request(call.model, document)
+        estimate = self._estimator.request(call.model, content)
         return Forecast(tokens=estimate.tokens, most=max(estimate.tokens, bound.tokens), method=estimate.method)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, timedelta, tzinfo
 from decimal import Decimal
 
-from bedrock_meter.budget import Windows, Worst, ask_of, belongs, passed, refusal, room, spent_by
+from bedrock_meter.budget import Windows, Worst, ask_of, belongs, kind_of, passed, refusal, room, spent_by
 from bedrock_meter.charge import is_free, worst_case
 from bedrock_meter.domain import Call, ModelKind, Record
 from bedrock_meter.errors import LimitsUnavailable, UnpricedModel
@@ -25,6 +25,7 @@ NOTIFIER_FAULT = "notifier_fault"
 DEFAULT_MAX_OUTPUT_TOKENS = 131_072
 """As much as the largest models on Bedrock write."""
 
+_MAX_KINDS = 4096
 _ESTIMATE_MARGIN = 10  # one part in so many
 
 
@@ -105,6 +106,8 @@ class Limiter:
         self._policy = policy or Policy()
         self._notifiers = notifiers
         self._windows = Windows(self._policy.zone)
+        # The limits that were last given, and which of them count calls of a kind: the same few come again and again.
+        self._matched: tuple[Sequence[Limit], dict[object, Sequence[Limit]]] = ((), {})
 
     def admit(self, call: Call, body: bytes) -> Admission | None:
         """Hold what a call may use of every limit that it belongs to.
@@ -123,7 +126,7 @@ class Limiter:
         """
         limits: Sequence[Limit] = ()
         try:
-            limits = [limit for limit in self._directory.limits() if belongs(limit, call)]
+            limits = self._matching(call)
             if not limits:
                 return None
             worst, forecast = self._worst(limits, call, body)
@@ -137,6 +140,19 @@ class Limiter:
             raise refusal(*full, call.received_at)
         usd = max((ask.amount for ask in asks if ask.limit.unit is Unit.USD and ask.amount), default=None)
         return Admission(asks=asks, usd=usd, forecast=forecast, limiter=self)
+
+    def _matching(self, call: Call) -> Sequence[Limit]:
+        """Give the limits that count a call."""
+        limits = self._directory.limits()
+        known, matched = self._matched
+        if limits is not known or len(matched) > _MAX_KINDS:
+            matched = {}
+            self._matched = limits, matched
+        kind = kind_of(call)
+        found = matched.get(kind)
+        if found is None:
+            found = matched[kind] = tuple(limit for limit in limits if belongs(limit, call))
+        return found
 
     def _asks(self, limits: Sequence[Limit], call: Call, worst: Worst | None) -> tuple[Ask, ...]:
         windows = ((limit, self._windows.at(limit.period, call.received_at)) for limit in limits)

@@ -11,7 +11,7 @@ from typing import Protocol
 from bedrock_meter.charge import charge
 from bedrock_meter.cutoff import with_estimate
 from bedrock_meter.domain import Call, Certainty, Ending, Outcome, Record, Usage
-from bedrock_meter.errors import BudgetExceeded, Refusal, UnpricedModel
+from bedrock_meter.errors import BudgetExceeded, LimitsUnavailable, Refusal, UnpricedModel
 from bedrock_meter.estimate import Estimator
 from bedrock_meter.forecast import Forecast
 from bedrock_meter.forecaster import EstimateForecaster, Expectation, sampled
@@ -137,7 +137,8 @@ class Session:
         certainty = certainty_of(ending, reading, self._http_status, unsent=unsent)
         self._compare(reading.usage, certainty)
         self._expected.end()
-        faults = *self._faults, *found, *cut_short, *self._meter.take_carried()
+        unlooked = (LIMIT_FAULT,) if isinstance(answered, LimitsUnavailable) else ()
+        faults = *self._faults, *found, *cut_short, *unlooked, *self._meter.take_carried()
         record = Record(
             call=call,
             usage=reading.usage,

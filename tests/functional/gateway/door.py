@@ -12,6 +12,7 @@ from uuid import uuid4
 import boto3
 from botocore.config import Config
 
+from bedrock_meter.adapters.limiting import Limits
 from bedrock_meter.adapters.memory import MemorySink
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Record
@@ -88,6 +89,7 @@ def open_door(
     settings: Mapping[str, object] | None = None,
     environ: Mapping[str, str] = ENVIRON,
     timeout: float = 60.0,
+    limits: Limits | None = None,
 ) -> Iterator[Door]:
     """Run the gateway on a free port.
 
@@ -96,20 +98,23 @@ def open_door(
         settings: Fields of `Settings` that differ from the usual ones of the tests.
         environ: Where it finds its credentials.
         timeout: The timeout of the Lambda function, in seconds.
+        limits: The limits of its calls.
     """
     usual = {"upstream_url": upstream_url, "region": REGION, "use_case": USE_CASE, "use_cases": frozenset({USE_CASE})}
     sink = MemorySink()
     with (
-        run_handler(Settings(**{**usual, **(settings or {})}), sink=sink, environ=environ) as handler,  # type: ignore[arg-type]
+        run_handler(Settings(**{**usual, **(settings or {})}), sink=sink, environ=environ, limits=limits) as handler,  # type: ignore[arg-type]
         LambdaFront(handler, timeout=timeout) as front,
     ):
         yield Door(url=front.url, handler=handler, sink=sink)
 
 
 @contextmanager
-def run_handler(settings: Settings, *, sink: Sink, environ: Mapping[str, str] = ENVIRON) -> Iterator[Handler]:
+def run_handler(
+    settings: Settings, *, sink: Sink, environ: Mapping[str, str] = ENVIRON, limits: Limits | None = None
+) -> Iterator[Handler]:
     """Put a gateway together, and close its connections to Bedrock in the end."""
-    gateway = build(settings, environ=environ, sink=sink)
+    gateway = build(settings, environ=environ, sink=sink, limits=limits)
     try:
         yield handler_for(gateway)
     finally:

@@ -13,9 +13,11 @@ from tests.builders import Bench, FakeClock
 from tests.functional.gateway.calls import CLAUDE_PATH, CONVERSE_BODY
 
 from awshttp.credentials import Credentials
+from bedrock_meter.adapters.limiting import Limiting
 from bedrock_meter.budget import Windows
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Record
+from bedrock_meter.limiter import Limiter
 from gateway.http import Request, Response
 from gateway.identity import identity_for
 from gateway.relay import Gateway
@@ -172,10 +174,11 @@ class Rig:
 
     Args:
         answers: What Bedrock answers, in order.
+        limiter: Admits its calls.
         settings: Fields of `Settings`.
     """
 
-    def __init__(self, *answers: FakeAnswer, **settings: Any) -> None:
+    def __init__(self, *answers: FakeAnswer, limiter: Limiter | None = None, **settings: Any) -> None:
         self.bench = Bench()
         self.upstream = FakeUpstream(iter(answers))
         usual: dict[str, Any] = {"use_case": "tests", "region": "us-east-1"}
@@ -187,6 +190,7 @@ class Rig:
             clock=self.bench.clock,
             identity=identity_for(chosen, None),
             usage=UsageReport(windows=Windows()),
+            limiting=None if limiter is None else Limiting(limiter=limiter, finish=lambda: None),
         )
 
     @property

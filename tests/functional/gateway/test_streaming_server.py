@@ -1,6 +1,7 @@
 """Streams over real sockets, through the server of ``meterctl serve``."""
 
 import http.client
+import json
 import socket
 import threading
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from tests.functional.gateway.stub import RESET, Reply, StubUpstream
 from tests.functional.gateway.stub import http as http_head
 
 from bedrock_meter.domain import Certainty, Ending, UsageSource
+from bedrock_meter.estimate import Estimator
 
 HEAD = http_head(200, {"Content-Type": EVENT_STREAM, "Transfer-Encoding": "chunked"}, b"")
 FRAMES = converse_frames()
@@ -147,6 +149,7 @@ def test_a_silent_bedrock_is_given_up_after_the_callers_end() -> None:
     assert record.outcome.certainty is Certainty.AT_LEAST
     assert record.usage is not None
     assert record.usage.source is UsageSource.ESTIMATE
+    assert record.usage.input == Estimator().request(record.call.model, json.loads(CONVERSE_BODY)).tokens
 
 
 def test_leaving_the_server_waits_for_the_last_record() -> None:

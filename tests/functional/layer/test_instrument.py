@@ -166,7 +166,7 @@ def test_retries_are_one_call(simulator: Simulator, sink: MemorySink) -> None:
 
 
 def test_a_call_without_an_answer_is_recorded(sink: MemorySink) -> None:
-    """When Bedrock cannot be reached the application gets its exception and the meter a record of unknown usage."""
+    """When Bedrock cannot be reached the application gets its exception and the meter a record of no usage."""
     with Simulator(seed=1) as gone:
         url = gone.url
     client = bedrock_meter.instrument(plain_client(url), use_case="chatbot", sink=sink)
@@ -176,7 +176,7 @@ def test_a_call_without_an_answer_is_recorded(sink: MemorySink) -> None:
 
     record = only(sink)
     assert record.outcome.ending is Ending.UNREACHABLE
-    assert record.outcome.certainty is Certainty.UNKNOWN
+    assert record.outcome.certainty is Certainty.EXACT
 
 
 def test_an_answer_that_breaks_off_is_recorded(client: "BedrockRuntimeClient", sink: MemorySink) -> None:

@@ -20,6 +20,7 @@ from tests.functional.layer.scripted import CUT, METADATA, OPENING, STOP, THROTT
 
 import bedrock_meter
 from bedrock_meter.domain import Certainty, Ending, Operation, Status, UsageSource
+from bedrock_meter.estimate import Estimator
 from meterctl.simulate import Simulator
 
 if TYPE_CHECKING:
@@ -119,7 +120,12 @@ def test_a_stream_that_breaks_off_is_recorded(
         list(scripted_client.converse_stream(modelId=CLAUDE, messages=HELLO)["stream"])
     record = only(sink)
     assert record.outcome.ending is Ending.TRUNCATED
-    assert record.outcome.certainty is not Certainty.EXACT
+    assert record.outcome.certainty is Certainty.AT_LEAST
+    estimator, usage = Estimator(), record.usage
+    assert usage is not None
+    assert usage.source is UsageSource.ESTIMATE
+    assert usage.input == estimator.request(record.call.model, {"messages": HELLO}).tokens
+    assert usage.output == estimator.text(record.call.model, "Hello there").tokens
 
 
 def test_a_stream_that_falls_silent_times_out(scripted: Scripted, sink: AwaitedSink) -> None:

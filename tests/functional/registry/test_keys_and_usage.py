@@ -16,8 +16,8 @@ from tests.functional.gateway.stub import StubUpstream, http, sends
 
 from bedrock_meter.adapters.fileregistry import FileRegistry, open_file
 from bedrock_meter.adapters.memory import MemorySink
-from bedrock_meter.caller import USE_CASE_HEADER
-from bedrock_meter.config import Auth, Settings
+from bedrock_meter.caller import USE_CASE_HEADER, Auth
+from bedrock_meter.config import Settings
 from bedrock_meter.domain import Record
 from bedrock_meter.gatekeys import SEED_BYTES, digest, mint, text_of
 from bedrock_meter.limits import Limit, OnExceed, Period, Subject, Unit
@@ -258,7 +258,7 @@ ROLE = "arn:aws:iam::123456789012:role/use-case"
 def test_each_use_case_signs_with_a_session_of_its_own(file: Path) -> None:
     """One AssumeRole for a use case, named and tagged after it; its calls are signed with the session's credentials."""
     reply = sends(http(200, {"content-type": "text/xml"}, ASSUMED.encode()))
-    with StubUpstream(reply) as sts, opened(file, attribution_role=ROLE, sts_url=sts.url) as rig:
+    with StubUpstream(reply) as sts, opened(file, attribution_role=ROLE, aws_endpoint_url_sts=sts.url) as rig:
         assert [rig.invoke()[0] for _ in range(2)] == [200, 200]
         signed = [seen.header("authorization") or "" for seen in rig.upstream.seen]
         tokens = [seen.header("x-amz-security-token") for seen in rig.upstream.seen]
@@ -288,7 +288,7 @@ STS_FAILURES = {
 def test_without_a_session_the_call_is_made_all_the_same(file: Path, status: int, body: str) -> None:
     """When STS fails, the gateway's own credentials sign, the fault is counted, and not every call asks STS again."""
     reply = sends(http(status, {}, body.encode()))
-    with StubUpstream(reply) as sts, opened(file, attribution_role=ROLE, sts_url=sts.url) as rig:
+    with StubUpstream(reply) as sts, opened(file, attribution_role=ROLE, aws_endpoint_url_sts=sts.url) as rig:
         assert [rig.invoke()[0] for _ in range(2)] == [200, 200]
         assert all("Credential=AKIAGATEWAY/" in (seen.header("authorization") or "") for seen in rig.upstream.seen)
         assert [record.faults for record in rig.sink.records] == [("attribution_failed",), ()]

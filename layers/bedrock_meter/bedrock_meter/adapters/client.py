@@ -18,9 +18,12 @@ from uuid import uuid4
 
 from bedrock_meter.adapters.answer import Answer
 from bedrock_meter.adapters.body import metered_body
+from bedrock_meter.adapters.botofacts import as_bytes, attempts, event_stream, unsent
 from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.faultlog import OnceLog
+from bedrock_meter.adapters.gate import Gate, boto_services
 from bedrock_meter.adapters.label import current_use_case
+from bedrock_meter.adapters.limiting import Limits, limiting
 from bedrock_meter.adapters.pricebook import PriceBookFile
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.adapters.stream import watch
@@ -28,6 +31,7 @@ from bedrock_meter.adapters.tokenizer import estimator
 from bedrock_meter.config import Settings, check_use_case
 from bedrock_meter.domain import Ending
 from bedrock_meter.errors import ConfigError, Refusal
+from bedrock_meter.forecaster import EstimateForecaster
 from bedrock_meter.meter import Meter, Session
 from bedrock_meter.ports import Clock, Sink
 from bedrock_meter.request import describe, match
@@ -47,7 +51,12 @@ _not_yet_started = [True]
 
 
 def instrument[C: "BaseClient"](
-    client: C, *, use_case: str, settings: Settings | None = None, sink: Sink | None = None
+    client: C,
+    *,
+    use_case: str,
+    settings: Settings | None = None,
+    sink: Sink | None = None,
+    limits: Limits | None = None,
 ) -> C:
     """Meter every call of a client that Bedrock may bill, streams included. Its results and exceptions do not change.
 
@@ -57,6 +66,8 @@ def instrument[C: "BaseClient"](
             a call comes before it.
         settings: The settings; None reads them from the environment.
         sink: Where records go; None writes EMF lines to stdout.
+        limits: Which limits its calls have. One that has no room makes a call raise `bedrock_meter.BudgetExceeded`,
+            which is a botocore ``ClientError`` too; nothing is sent then. None for no limits.
 
     Returns:
         The same client.
@@ -72,17 +83,31 @@ def instrument[C: "BaseClient"](
     check_use_case(use_case, setting="use_case")
     settings = settings or Settings.from_env(os.environ)
     settings = replace(settings, use_cases=settings.use_cases | {use_case})
-    clock = SystemClock()
+    clock, faults = SystemClock(), OnceLog()
+    sink = sink or StreamSink.for_settings(settings)
+    estimate = estimator(lambda code, error: meter.carry(code, error))  # noqa: PLW0108 - there is no meter yet
     meter = Meter(
-        sink=sink or StreamSink.for_settings(settings),
+        sink=sink,
         clock=clock,
-        faults=OnceLog(),
-        estimator=estimator(lambda code, error: meter.carry(code, error)),  # noqa: PLW0108 - there is no meter yet
+        faults=faults,
+        estimator=estimate,
         estimate_sample=settings.estimate_sample,
         cold_start=bool(_not_yet_started and _not_yet_started.pop()),
         pricer=PriceBookFile(settings.prices, lambda code, error: meter.carry(code, error)),  # noqa: PLW0108 - the same
     )
-    hooks = _Hooks(meter, use_case=use_case, region=client.meta.region_name, settings=settings, clock=clock)
+    gate = None
+    if limits is not None:
+        made = limiting(
+            limits,
+            settings,
+            transport=boto_services(settings, client.meta.region_name),
+            forecaster=EstimateForecaster(estimate),
+            pricer=meter.pricer,
+            faults=faults,
+            sink=sink,
+        )
+        gate = Gate(made.limiter, client.exceptions)
+    hooks = _Hooks(meter, use_case=use_case, region=client.meta.region_name, settings=settings, clock=clock, gate=gate)
     for event, hook in hooks.by_event():
         name, hook_id = f"{event}.{_SERVICE}", f"bedrock-meter-{event}"
         client.meta.events.unregister(name, unique_id=hook_id)
@@ -121,8 +146,18 @@ class _Pending:
 class _Hooks:
     """The hooks of one client. botocore passes everything by keyword, and more with every version."""
 
-    def __init__(self, meter: Meter, *, use_case: str, region: str | None, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        meter: Meter,
+        *,
+        use_case: str,
+        region: str | None,
+        settings: Settings,
+        clock: Clock,
+        gate: Gate | None,
+    ) -> None:
         self._meter = meter
+        self._gate = gate
         self._use_case = use_case
         self._region = region
         self._settings = settings
@@ -138,25 +173,29 @@ class _Hooks:
         )
 
     def _harmless(self, hook: Callable[..., None]) -> Callable[..., None]:
-        """Keep every failure of a hook away from the call that it watches."""
+        """Keep every failure of a hook away from the call that it watches; only a limit may stop it."""
 
         def guarded(**kwargs: Any) -> None:
             try:
                 hook(**kwargs)
+            except Refusal:
+                raise
             except Exception as error:  # noqa: BLE001 - a fault of the meter must not reach the application
                 self._meter.carry(HOOK_FAULT, error)
 
         return guarded
 
-    def _before_call(self, params: Mapping[str, Any], context: MutableMapping[str, Any], **_: Any) -> None:
-        """Open a session for a request that is about to be signed and sent."""
+    def _before_call(
+        self, model: "OperationModel", params: Mapping[str, Any], context: MutableMapping[str, Any], **_: Any
+    ) -> None:
+        """Open a session for a request that is about to be signed and sent, or raise what refuses it."""
         started = self._clock.monotonic()
         headers = {name.lower(): str(value) for name, value in params["headers"].items()}
         try:
             target = match(params["method"], params["url_path"])
         except Refusal:
             return  # an operation that this version does not meter; the layer refuses nothing
-        body = _as_bytes(params["body"])
+        body = as_bytes(params["body"])
         call = describe(
             target,
             headers,
@@ -167,7 +206,14 @@ class _Hooks:
             region=self._region,
             strict=False,
         )
-        session = self._meter.open(call, started=started, body=body)
+        admission = None
+        if self._gate is not None:
+            try:
+                admission = self._gate.admit(self._meter.resolved(call), body, operation=model.name)
+            except Refusal as refusal:
+                self._meter.open(call, started=started).close(Ending.REFUSED, answered=refusal)
+                raise
+        session = self._meter.open(call, started=started, body=body, admission=admission)
         context[_CONTEXT_KEY] = _Pending(session)
         session.sending()
 
@@ -192,12 +238,13 @@ class _Hooks:
             return
         session = pending.back()
         if http_response.raw is None:
-            return  # botocore's Stubber answered, and nothing was sent
-        attempts = _attempts(context)
+            session.drop()  # botocore's Stubber answered, and nothing was sent
+            return
+        tries = attempts(context)
         try:
-            self._meter_answer(http_response, parsed, model, session, attempts)
+            self._meter_answer(http_response, parsed, model, session, tries)
         except Exception:
-            session.close(Ending.TRUNCATED, attempts=attempts)
+            session.close(Ending.TRUNCATED, attempts=tries)
             raise
 
     def _meter_answer(
@@ -206,24 +253,24 @@ class _Hooks:
         parsed: MutableMapping[str, Any],
         model: "OperationModel",
         session: Session,
-        attempts: int | None,
+        tries: int | None,
     ) -> None:
         session.head(http_response.status_code, {name.lower(): value for name, value in http_response.headers.items()})
         streamed = "Error" not in parsed and (model.has_streaming_output or model.has_event_stream_output)
         if not streamed:
             session.feed(http_response.content)
-            session.close(Ending.COMPLETE, attempts=attempts)
+            session.close(Ending.COMPLETE, attempts=tries)
             return
         length = http_response.headers.get("content-length")
         answer = Answer(
             session,
-            attempts=attempts,
+            attempts=tries,
             length=int(length) if length else None,
             settings=self._settings,
             clock=self._clock,
         )
         if model.has_event_stream_output:
-            watch(_event_stream(parsed), http_response.raw, answer)
+            watch(event_stream(parsed), http_response.raw, answer)
         else:
             parsed["body"] = metered_body(http_response.raw, length, answer)
 
@@ -234,24 +281,5 @@ class _Hooks:
         pending: _Pending | None = context.pop(_CONTEXT_KEY, None)
         if pending is not None:
             ending = Ending.TIMED_OUT if isinstance(exception, ReadTimeoutError) else Ending.UNREACHABLE
-            pending.back().close(ending, attempts=_attempts(context))
-
-
-def _as_bytes(body: Any) -> bytes:
-    """Take the serialised body; a file-like one belongs to the caller and is not read here."""
-    if isinstance(body, str):
-        return body.encode()
-    return bytes(body) if isinstance(body, bytes | bytearray) else b""
-
-
-def _attempts(context: Mapping[str, Any]) -> int | None:
-    """Give the number of requests that botocore sent for a call, which it counts for its own header."""
-    attempt = context.get("retries", {}).get("attempt")
-    return attempt if isinstance(attempt, int) else None
-
-
-def _event_stream(parsed: Mapping[str, Any]) -> Any:
-    """Find the stream in a result: ConverseStream calls it ``stream``, InvokeModelWithResponseStream ``body``."""
-    from botocore.eventstream import EventStream  # noqa: PLC0415 - see the head of this module
-
-    return next(value for value in parsed.values() if isinstance(value, EventStream))
+            tries = attempts(context)
+            pending.back().close(ending, attempts=tries, unsent=unsent(exception, tries))

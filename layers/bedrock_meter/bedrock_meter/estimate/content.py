@@ -84,7 +84,9 @@ class Content:
 
 
 def read(document: Any) -> Content:
-    """Walk a request body."""
+    """Walk a request body; what was read of one already is given back as it is."""
+    if isinstance(document, Content):
+        return document
     found = Content()
     if not isinstance(document, Mapping):
         if isinstance(document, str):

@@ -6,6 +6,7 @@ against the tokenizers themselves; docs/estimates.md says which, and how far eac
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bedrock_meter.domain import Family, ModelRef
 
@@ -67,15 +68,15 @@ class Frame:
 
 
 CLAUDE_OLD = Row(
-    base=1116, classes=(-122, 284, -14, 87, 2362, 126, 401, 458, -30, 326, 604, 730), margin=118, bound=2, composes=True
+    base=1015, classes=(-67, 270, 16, 241, 1506, 134, 451, 563, 110, 391, 640, 637), margin=118, bound=2, composes=True
 )
 CLAUDE_NEW = Row(
-    base=1056, classes=(-97, 569, 95, 321, 3488, 139, 425, 477, 14, 378, 641, 939), margin=117, bound=2, composes=True
+    base=956, classes=(-34, 555, 125, 428, 2574, 157, 478, 593, 148, 448, 677, 805), margin=118, bound=2, composes=True
 )
-LLAMA_3 = Row(base=1020, classes=(-5, 28, 1, -54, 1569, 47, 85, 257, -100, 24, 22, 463), margin=106, bound=1)
+LLAMA_3 = Row(base=1020, classes=(-5, 28, 1, -54, 1569, 47, 85, 257, -100, 24, 22, 463), margin=107, bound=1)
 LLAMA_4 = Row(base=1007, classes=(-4, -7, -2, -8, -46, -36, 61, 13, -244, -141, -111, -47), margin=107, bound=1)
-TEKKEN = Row(base=1003, classes=(488, 53, 3, 34, 100, 40, -21, 71, -102, 245, -30, 1329), margin=106, bound=1)
-SENTENCEPIECE = Row(base=1373, classes=(180, -112, -52, -39, 2078, 82, 593, 741, 96, 95, 454, 896), margin=120, bound=1)
+TEKKEN = Row(base=1003, classes=(488, 53, 3, 34, 100, 40, -21, 71, -102, 245, -30, 1329), margin=107, bound=1)
+SENTENCEPIECE = Row(base=1228, classes=(304, -22, -8, 104, 1467, 77, 636, 797, 222, 156, 485, 931), margin=120, bound=1)
 QWEN = Row(
     base=982, classes=(522, -1, 9, -24, 1532, 79, 85, 737, -91, -67, 115, -498), margin=107, bound=1, composes=True
 )
@@ -154,6 +155,7 @@ _FRAMES: tuple[tuple[str, Frame], ...] = (
 _ANY_FRAME = Frame(base=7, message=4, tools=200, forced_tools=200)
 
 
+@lru_cache(maxsize=256)
 def row(model: ModelRef | None) -> Row:
     """Find the tokenizer of a model; that of an opaque one is assumed by its family."""
     if model is None:
@@ -164,6 +166,7 @@ def row(model: ModelRef | None) -> Row:
     return next((found for prefix, found in _ROWS if base.startswith(prefix)), FAR)
 
 
+@lru_cache(maxsize=256)
 def frame(model: ModelRef | None) -> Frame:
     """Find what a request costs beside its content."""
     base = (model.base or "") if model is not None else ""

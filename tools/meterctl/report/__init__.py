@@ -1,0 +1,1 @@
+"""``meterctl report``: what the EMF lines say, for people."""
