@@ -7,13 +7,11 @@ read the same key from the same simulated DynamoDB, which runs in another proces
 import json
 import os
 import statistics
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
 
-from benchmarks.measure import REGION, Row, Target, clean_environment, cpu_of_child, report
+from benchmarks.measure import REGION, Row, Target, clean_environment, cpu_of_child, report, server_process
 from tests.contract.limits.stores import client_of, make_table
 
 from bedrock_meter.adapters.dynamoregistry import DynamoRegistry
@@ -66,19 +64,6 @@ with dynamodb_server() as url:
 """
 
 
-@contextmanager
-def dynamodb_process() -> Iterator[str]:
-    """Run a simulated DynamoDB in a process of its own; give its URL."""
-    with subprocess.Popen(
-        [sys.executable, "-c", _DYNAMODB], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.communicate()  # the end of its input ends it
-
-
 def prepare(url: str) -> dict[str, str]:
     """Make the table, and give the environment of both authorizers."""
     with closing(client_of(url)) as client:
@@ -109,7 +94,7 @@ def check_answers(environment: dict[str, str]) -> None:
 def main() -> None:
     """Check, measure, print."""
     times: dict[str, list[float]] = {name: [] for name in PROGRAMS}
-    with dynamodb_process() as url:
+    with server_process(_DYNAMODB) as url:
         environment = prepare(url)
         check_answers(environment)  # which also leaves every module compiled
         for _ in range(RUNS):

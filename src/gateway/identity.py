@@ -6,6 +6,7 @@ among the use cases that its caller may name.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Protocol
 
 from bedrock_meter.caller import USE_CASE_HEADER, Auth, Caller, caller_of, from_context
@@ -52,13 +53,18 @@ def identity_for(settings: Settings, use_cases: UseCases | None) -> Identity:
             known = use_cases.use_case(name) if use_cases else None
         except RegistryError:
             known = None  # counted where it is read; the name itself comes from the settings
-        return known or UseCase(name=name)
+        return known or _unregistered(name)
 
     if settings.auth is Auth.KEY:
         return lambda request: from_context(request.authorizer or {})
     if settings.auth is Auth.IAM:
         return by_principal(settings.principals, describe)
     return by_settings(settings, describe)
+
+
+@lru_cache(maxsize=256)
+def _unregistered(name: str) -> UseCase:
+    return UseCase(name=name)
 
 
 def by_key(registry: Registry, use_cases: UseCases, clock: Clock) -> Identity:

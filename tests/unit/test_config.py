@@ -4,9 +4,11 @@ import pytest
 
 from bedrock_meter import config
 from bedrock_meter.adapters.limiting import policy_of
+from bedrock_meter.caller import Auth
 from bedrock_meter.config import Settings
 from bedrock_meter.errors import ConfigError
 from bedrock_meter.limiter import Policy
+from bedrock_meter.principals import PrincipalUseCases
 
 
 def test_nothing_set_gives_the_defaults() -> None:
@@ -27,6 +29,12 @@ def test_every_setting_is_read() -> None:
         {
             "BEDROCK_METER_NAMESPACE": "Team/Meter",
             "BEDROCK_METER_SERVICE": "prod-meter",
+            "BEDROCK_METER_AUTH": "iam",
+            "BEDROCK_METER_REGISTRY": "/var/registry.db",
+            "BEDROCK_METER_PRINCIPALS": "arn:aws:iam::*:user/a=b=chat+search, ,arn:x=y",
+            "BEDROCK_METER_PROPAGATE_METADATA": "on",
+            "BEDROCK_METER_ATTRIBUTION_ROLE": "arn:aws:iam::123456789012:role/path/use-case",
+            "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9001",
             "BEDROCK_METER_USE_CASE": "chatbot",
             "BEDROCK_METER_USE_CASES": "search, summary,,",
             "BEDROCK_METER_USE_CASE_HEADER": "On",
@@ -44,6 +52,15 @@ def test_every_setting_is_read() -> None:
     assert settings == Settings(
         namespace="Team/Meter",
         service="prod-meter",
+        auth=Auth.IAM,
+        registry="/var/registry.db",
+        principals=(
+            PrincipalUseCases(pattern="arn:aws:iam::*:user/a=b", use_cases=("chat", "search")),
+            PrincipalUseCases(pattern="arn:x", use_cases=("y",)),
+        ),
+        propagate_metadata=True,
+        attribution_role="arn:aws:iam::123456789012:role/path/use-case",
+        aws_endpoint_url_sts="http://127.0.0.1:9001",
         use_case="chatbot",
         use_cases=frozenset({"chatbot", "search", "summary"}),
         use_case_header=True,
@@ -72,6 +89,15 @@ def test_every_setting_is_read() -> None:
         ("BEDROCK_METER_USE_CASE", "u" * 65),
         ("BEDROCK_METER_USE_CASES", "good,not good"),
         ("BEDROCK_METER_USE_CASE_HEADER", "yes"),
+        ("BEDROCK_METER_AUTH", "OPEN"),
+        ("BEDROCK_METER_PRINCIPALS", "chatbot"),
+        ("BEDROCK_METER_PRINCIPALS", "arn:x="),
+        ("BEDROCK_METER_PRINCIPALS", "user=chatbot"),
+        ("BEDROCK_METER_PRINCIPALS", "arn:x=two words"),
+        ("BEDROCK_METER_PRINCIPALS", "arn:x=a++b"),
+        ("BEDROCK_METER_PROPAGATE_METADATA", "yes"),
+        ("BEDROCK_METER_ATTRIBUTION_ROLE", "use-case"),
+        ("BEDROCK_METER_ATTRIBUTION_ROLE", "arn:aws:iam::123456789012:user/x"),
         ("BEDROCK_METER_UPSTREAM_URL", "bedrock.example"),
         ("BEDROCK_METER_UPSTREAM_URL", "ftp://bedrock.example"),
         ("BEDROCK_METER_UPSTREAM_URL", "https://"),

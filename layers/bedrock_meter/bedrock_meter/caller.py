@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from bedrock_meter.domain import ModelRef
@@ -131,11 +132,15 @@ def from_context(context: Mapping[str, Any]) -> Caller:
         AccessDenied: This is no context of ours, so nobody has authenticated the call.
     """
     try:
-        use_cases = tuple(map(_use_case, json.loads(context["use_cases"])))
-        default, key_id = context.get("default_use_case"), context["key_id"]
+        return _read(context["use_cases"], context.get("default_use_case"), str(context["key_id"]))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise AccessDenied("The call was not authenticated: the gateway got no word of its authorizer.") from error
-    return Caller(use_cases=use_cases, default=None if default is None else str(default), key_id=str(key_id))
+
+
+@lru_cache(maxsize=256)
+def _read(use_cases: str, default: str | None, key_id: str) -> Caller:
+    # The same key has the same context for many calls.
+    return Caller(use_cases=tuple(map(_use_case, json.loads(use_cases))), default=default, key_id=key_id)
 
 
 def _described(use_case: UseCase) -> dict[str, Any]:

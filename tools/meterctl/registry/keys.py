@@ -11,7 +11,7 @@ from bedrock_meter.caller import caller_of, to_context
 from bedrock_meter.errors import RegistryError
 from bedrock_meter.gatekeys import SEED_BYTES, digest, mint, text_of
 from bedrock_meter.registry import Key
-from meterctl.registry.present import as_json_option, described_key, show, show_one
+from meterctl.registry.present import as_json_option, described_key, show, show_broken, show_one
 from meterctl.registry.store import Registry, known_key, known_use_case, now, on_registry, store
 from meterctl.registry.times import Span, When, point
 
@@ -63,8 +63,7 @@ def list_command(*, registry: Registry, use_case: str | None, as_json: bool) -> 
     time = now()
     shown = [described_key(key, time) for key in keys if use_case is None or use_case in key.use_cases]
     show(shown, _COLUMNS, as_json=as_json)
-    for problem in broken:
-        click.echo(f"meterctl: skipped: {problem}", err=True)
+    show_broken(broken)
 
 
 @command.command("show")

@@ -6,7 +6,7 @@ import click
 
 from bedrock_meter.errors import RegistryError
 from bedrock_meter.limits import Limit, OnExceed, Period, Subject, Unit
-from meterctl.registry.present import as_json_option, described, show, show_one
+from meterctl.registry.present import as_json_option, described, show, show_broken, show_one
 from meterctl.registry.store import Registry, known_key, known_limit, known_use_case, on_registry, store
 
 _COLUMNS = ("id", "subject", "pattern", "amount", "unit", "period", "on_exceed")
@@ -86,8 +86,7 @@ def list_command(*, registry: Registry, as_json: bool) -> None:
     """List all limits."""
     catalogue = registry.catalogue()
     show([described(limit) for limit in catalogue.limits], _COLUMNS, as_json=as_json)
-    for problem in catalogue.broken:
-        click.echo(f"meterctl: skipped: {problem}", err=True)
+    show_broken(catalogue.broken)
 
 
 @command.command("show")

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bedrock_meter.errors import RegistryError
 from bedrock_meter.items import to_item
 from bedrock_meter.limits import Limit
 from bedrock_meter.registry import Key, UseCase
@@ -81,3 +82,9 @@ def _cell(value: Any) -> str:
 
 def _console() -> Console:
     return Console(width=max(100, shutil.get_terminal_size().columns))
+
+
+def show_broken(problems: Iterable[RegistryError]) -> None:
+    """Say on stderr what could not be read and is not shown."""
+    for problem in problems:
+        click.echo(f"meterctl: skipped: {problem}", err=True)

@@ -12,7 +12,7 @@ import click
 from bedrock_meter.errors import RegistryError
 from bedrock_meter.limits import Subject
 from bedrock_meter.registry import UseCase, fits
-from meterctl.registry.present import as_json_option, described, show, show_one
+from meterctl.registry.present import as_json_option, described, show, show_broken, show_one
 from meterctl.registry.store import Registry, known_use_case, now, on_registry, store
 from meterctl.summary import Row, read_lines, summarise
 
@@ -53,8 +53,7 @@ def list_command(*, registry: Registry, as_json: bool) -> None:
     """List all use cases."""
     catalogue = registry.catalogue()
     show([described(catalogue.use_cases[name]) for name in sorted(catalogue.use_cases)], _COLUMNS, as_json=as_json)
-    for problem in catalogue.broken:
-        click.echo(f"meterctl: skipped: {problem}", err=True)
+    show_broken(catalogue.broken)
 
 
 @command.command("show")
