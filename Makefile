@@ -91,6 +91,7 @@ bench: .venv/installed  ## Measure calls, start, streams and EMF lines against b
 	@$(BIN)/python -m benchmarks.authorizer
 	@$(BIN)/python -m benchmarks.emf_line
 	@$(BIN)/python -m benchmarks.pricing
+	@$(BIN)/python -m benchmarks.admission
 	@$(BIN)/python -m benchmarks.first_token
 	@$(BIN)/python -m benchmarks.stream_chunk
 	@$(BIN)/python -m benchmarks.long_stream

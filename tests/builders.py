@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.domain import (
     MAX_COUNT,
     Call,
@@ -56,6 +57,14 @@ class FakeClock:
     def monotonic(self) -> float:
         """Give seconds from a start that is not 0, so that nobody takes a reading for a duration."""
         return 1000.0 + self._elapsed
+
+
+class NoonClock(SystemClock):
+    """A clock of this machine on which it is always noon, so that no minute ends during a test."""
+
+    def now(self) -> datetime:
+        """Give noon of a fixed day."""
+        return NOON
 
 
 @dataclass(slots=True)

@@ -317,3 +317,9 @@ def test_a_hostile_body_is_bounded(body: Callable[[], Any]) -> None:
     started = time.process_time()
     assert Estimator(Words()).request(CLAUDE, document).tokens > 0
     assert time.process_time() - started < 6
+
+
+def test_a_tool_choice_that_is_none() -> None:
+    """What a caller writes where a tool choice belongs may be of any type."""
+    document = {"tools": [{}], "toolChoice": {"type": []}}
+    assert Estimator().request(None, document).tokens > 0

@@ -9,6 +9,8 @@ Importing this package does not import botocore.
 
 from bedrock_meter.adapters.client import instrument
 from bedrock_meter.adapters.label import use_case
+from bedrock_meter.adapters.limiting import Limits
+from bedrock_meter.adapters.memory import FixedLimits, MemoryLimitStore
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import (
     Call,
@@ -24,31 +26,53 @@ from bedrock_meter.domain import (
     Usage,
     UsageSource,
 )
-from bedrock_meter.errors import ConfigError, MeterError, PriceBookError, Refusal
+from bedrock_meter.errors import (
+    BudgetExceeded,
+    ConfigError,
+    LimitsUnavailable,
+    MeterError,
+    PriceBookError,
+    RateLimited,
+    Refusal,
+    UnpricedModel,
+)
+from bedrock_meter.limits import Limit, OnExceed, Period, Subject, Unit
 from bedrock_meter.meter import Meter, Session
 from bedrock_meter.pricing import PriceBook, RateCard
 from bedrock_meter.version import __version__
 
 __all__ = [
+    "BudgetExceeded",
     "Call",
     "Certainty",
     "ConfigError",
     "Ending",
     "Family",
+    "FixedLimits",
+    "Limit",
+    "Limits",
+    "LimitsUnavailable",
+    "MemoryLimitStore",
     "Meter",
     "MeterError",
     "ModelRef",
+    "OnExceed",
     "Operation",
     "Outcome",
+    "Period",
     "PriceBook",
     "PriceBookError",
     "RateCard",
+    "RateLimited",
     "Record",
     "Refusal",
     "Scope",
     "Session",
     "Settings",
     "Status",
+    "Subject",
+    "Unit",
+    "UnpricedModel",
     "Usage",
     "UsageSource",
     "__version__",

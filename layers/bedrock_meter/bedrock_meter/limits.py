@@ -132,3 +132,18 @@ class BudgetUse:
     """The highest of the warning levels that was passed by this step; None when it was none."""
     at: datetime
     """When; aware, UTC."""
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What there is to tell of the window, as text."""
+        limit = self.ask.limit
+        return {
+            "limit": limit.id,
+            "unit": limit.unit,
+            "period": limit.period,
+            "amount": f"{limit.amount:f}",
+            "spent": f"{self.spent:f}",
+            "window": self.ask.window,
+            "resets_at": self.ask.resets_at.isoformat(),
+            "on_exceed": limit.on_exceed,
+        }

@@ -86,8 +86,7 @@ ROUTES_TEXT = ", ".join(
     )
 )
 
-# Where a request states its own bound on the output, by operation. An InvokeModel body follows its model family; the
-# names do not collide, so the first one that is there counts.
+# Where a request states its own bound on the output, by operation. An InvokeModel body follows its model family.
 _INVOKE_BOUNDS = (
     ("max_tokens",),
     ("inferenceConfig", "maxTokens"),
@@ -111,6 +110,7 @@ _OUTPUT_BOUNDS: Mapping[Operation, tuple[tuple[str, ...], ...]] = MappingProxyTy
         Operation.MESSAGES: (("max_tokens",),),
     }
 )
+_ANSWERS = ("n", "num_generations", "numResults")
 _MODEL_MEMBER: Mapping[Operation, str] = MappingProxyType(
     {
         Operation.START_ASYNC_INVOKE: "modelId",
@@ -223,8 +223,7 @@ def describe(
 
 
 def _needs_json(operation: Operation, model: ModelRef | None) -> bool:
-    # A marketplace or imported model may take any body; the operations with a modelled body and the families whose
-    # body is known are JSON whatever the content type says (the JavaScript and Go SDKs say application/octet-stream).
+    # A marketplace or imported model may take any body; all else is JSON, whatever the content type says.
     if operation in _NO_BODY:
         return False
     return operation not in _ANY_BODY or (model is not None and model.family is not Family.OTHER)
@@ -258,13 +257,21 @@ def _named_model(document: Mapping[str, Any], member: str, *, required: bool) ->
 
 
 def _output_bound(operation: Operation, document: Mapping[str, Any]) -> int | None:
+    most = None
     for path in _OUTPUT_BOUNDS.get(operation, ()):
         value: Any = document
         for name in path:
             value = value.get(name) if isinstance(value, dict) else None
-        if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_COUNT:
-            return value
-    return None
+        # The largest of several: a member that the model does not know must not make the output look short.
+        most = max(_positive(value) or 0, most or 0) or None
+    if most is None:
+        return None
+    # Each of several answers may be so long.
+    return min(most * max(_positive(document.get(name)) or 1 for name in _ANSWERS), MAX_COUNT)
+
+
+def _positive(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_COUNT else None
 
 
 def _tier(headers: Mapping[str, str], document: Mapping[str, Any]) -> str | None:
@@ -275,10 +282,8 @@ def _tier(headers: Mapping[str, str], document: Mapping[str, Any]) -> str | None
     known = {"priority", "default", "flex", "reserved"}
     if isinstance(stated, str) and stated in known:
         return stated
-    speed = document.get("performanceConfig")
-    wanted = (
-        speed.get("latency") if isinstance(speed, dict) else headers.get("x-amzn-bedrock-performanceconfig-latency")
-    )
+    speed, header = document.get("performanceConfig"), "x-amzn-bedrock-performanceconfig-latency"
+    wanted = speed.get("latency") if isinstance(speed, dict) else headers.get(header)
     return "latency" if wanted == "optimized" else None
 
 

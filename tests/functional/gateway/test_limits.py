@@ -4,42 +4,35 @@ import json
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.builders import NOON, FakeFaultLog, FakeForecaster, a_limit
+from tests.builders import NOON, FakeFaultLog, FakeForecaster, NoonClock, a_limit
 from tests.contract.limits.stores import client_of as dynamodb_client
 from tests.contract.limits.stores import dynamodb_server, make_table
 from tests.functional.gateway.calls import CLAUDE, CLAUDE_BODY, CLAUDE_PATH, INVOKE_BODIES, QUESTION, converse
-from tests.functional.gateway.door import Door, open_door
+from tests.functional.gateway.door import ENVIRON, Door, open_door
 from tests.functional.gateway.streams import FakeAnswer, Rig, converse_frames
 from tests.functional.gateway.stub import StubUpstream, http, sends, sends_then_closes
 
-from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.limiting import Limits
-from bedrock_meter.adapters.memory import FixedLimits, MemoryLimitStore
+from bedrock_meter.adapters.memory import FixedLimits, MemoryLimitStore, MemorySink
 from bedrock_meter.budget import Windows
+from bedrock_meter.config import Settings
 from bedrock_meter.domain import Ending, Status
 from bedrock_meter.errors import LimitStoreError
 from bedrock_meter.limiter import LIMIT_FAULT, Limiter
 from bedrock_meter.limits import Ask, Counter, Limit, OnExceed, Period, Settlement, Subject, Unit
 from bedrock_meter.ports import LimitStore
+from gateway.app import build
+from gateway.http import Request
 from meterctl.simulate import Simulator, fault_model_id
 
 CHAT_BODY = json.dumps(
     {"model": "openai.gpt-oss-120b-1:0", "max_tokens": 50, "messages": [{"role": "user", "content": QUESTION}]}
 ).encode()
-
-
-class NoonClock(SystemClock):
-    """A clock on which it is always noon, so that no minute ends during a test."""
-
-    def now(self) -> datetime:
-        """Give noon."""
-        return NOON
 
 
 @pytest.fixture(autouse=True)
@@ -381,3 +374,27 @@ def test_the_counters_are_in_dynamodb(bedrock: Simulator) -> None:
     assert cost is not None
     assert (Decimal(item["used"]["N"]), Decimal(item["spent"]["N"])) == (cost, cost)
     assert int(item["expires"]["N"]) == int(NOON.replace(day=26, hour=0).timestamp())
+
+
+def test_an_event_for_each_level(bedrock: Simulator) -> None:
+    """With an event bus a level that is passed becomes an event, which the gateway can wait for before it is frozen."""
+    with StubUpstream(sends(http(200, {}, b'{"FailedEntryCount":0}'))) as bus:
+        settings = Settings(
+            upstream_url=bedrock.url,
+            region="us-east-1",
+            use_case="tests",
+            event_bus="alerts",
+            aws_endpoint_url_eventbridge=bus.url,
+        )
+        limits = Limits(directory=FixedLimits([a_limit("1100", unit=Unit.TOKENS)]), store=MemoryLimitStore())
+        sink = MemorySink()
+        with closing(build(settings, environ=ENVIRON, sink=sink, limits=limits)) as gateway:
+            for number in range(5):
+                gateway(Request(id=str(number), method="POST", path=CLAUDE_PATH, headers={}, body=CLAUDE_BODY))
+            gateway.finish()
+        (seen,) = bus.seen
+    (entry,) = json.loads(seen.body)["Entries"]
+    detail = json.loads(entry["Detail"])
+    assert (detail["limit"], detail["level"], detail["unit"]) == ("all-day", 50, "tokens")
+    assert [use.level for use in sink.uses if use.level] == [50]
+    assert sink.records[-1].outcome.status is Status.DENIED

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
-from tests.builders import NOON, a_limit
+from tests.builders import NOON, NoonClock, a_limit
 from tests.contract.limits.stores import client_of as dynamodb_client
 from tests.contract.limits.stores import dynamodb_server, make_table
 from tests.functional.layer.clients import CLAUDE, HELLO, PROMPT, AwaitedSink, only, plain_client
 
 import bedrock_meter
 from bedrock_meter import Settings
-from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.limiting import Limits
 from bedrock_meter.adapters.memory import FixedLimits, MemoryLimitStore
 from bedrock_meter.domain import Status
@@ -26,14 +25,6 @@ from meterctl.simulate import Simulator
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
-
-
-class NoonClock(SystemClock):
-    """A clock on which it is always noon."""
-
-    def now(self) -> Any:
-        """Give noon."""
-        return NOON
 
 
 @pytest.fixture(autouse=True)

@@ -57,20 +57,7 @@ class EventBridgeNotifier:
             thread.join(seconds)
 
     def _put(self, use: BudgetUse) -> None:
-        limit = use.ask.limit
-        detail = {
-            "service": self._service,
-            "limit": limit.id,
-            "level": use.level,
-            "percent": use.percent,
-            "unit": limit.unit,
-            "period": limit.period,
-            "amount": f"{limit.amount:f}",
-            "spent": f"{use.spent:f}",
-            "window": use.ask.window,
-            "resets_at": use.ask.resets_at.isoformat(),
-            "on_exceed": limit.on_exceed,
-        }
+        detail = {**use.facts, "service": self._service, "level": use.level, "percent": use.percent}
         entry = {
             "Source": SOURCE,
             "DetailType": DETAIL_TYPE,

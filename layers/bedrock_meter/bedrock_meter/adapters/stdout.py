@@ -50,17 +50,7 @@ class StreamSink:
         """Write the metric ``BudgetUsed`` of one limit, and beside it for the service, whose maximum an alarm takes."""
         limit = use.ask.limit
         metrics = {BUDGET_USED: float(use.spent / limit.amount * 100)}
-        properties = {
-            "limit": limit.id,
-            "unit": limit.unit,
-            "period": limit.period,
-            "amount": f"{limit.amount:f}",
-            "spent": f"{use.spent:f}",
-            "window": use.ask.window,
-            "resets_at": use.ask.resets_at.isoformat(),
-        }
-        if use.level is not None:
-            properties["level"] = str(use.level)
+        properties = use.facts if use.level is None else {**use.facts, "level": str(use.level)}
         line = self._emf.measurement(metrics, at=use.at, dimensions={LIMIT: limit.id}, properties=properties)
         whole = self._emf.measurement(metrics, at=use.at)
         (self._stream or sys.stdout).write(f"{line}\n{whole}\n")

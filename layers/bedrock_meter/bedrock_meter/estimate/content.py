@@ -224,9 +224,9 @@ def _read_tools(document: Mapping[str, Any], found: Content) -> None:
     found.add(compact(tools))
     choice = config.get("toolChoice") or config.get("tool_choice")
     if isinstance(choice, Mapping):
-        found.forced = choice.get("type") in {"any", "tool", "function"} or not choice.keys().isdisjoint(
-            {"any", "tool"}
-        )
+        # A tuple, because what a caller wrote there may be a list, which no set can look for.
+        forcing = choice.get("type") in ("any", "tool", "function")
+        found.forced = forcing or not choice.keys().isdisjoint({"any", "tool"})
     else:
         found.forced = choice == "required"
 
