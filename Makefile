@@ -94,6 +94,7 @@ e2e: .venv/installed .sam-venv/installed  ## Run real sam build, sam local invok
 bench: .venv/installed  ## Measure calls, start, streams and EMF lines against boto3 and botocore
 	@$(BIN)/python -m benchmarks.handler
 	@$(BIN)/python -m benchmarks.coldstart
+	@$(BIN)/python -m benchmarks.authorizer
 	@$(BIN)/python -m benchmarks.emf_line
 	@$(BIN)/python -m benchmarks.pricing
 	@$(BIN)/python -m benchmarks.admission

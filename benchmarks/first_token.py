@@ -56,7 +56,19 @@ def direct(upstream: Upstream) -> Callable[[bytes], tuple[float, int]]:
 @contextmanager
 def served(upstream: str) -> Iterator[str]:
     """Run ``meterctl serve``; give its URL."""
-    command = [sys.executable, "-m", "meterctl", "serve", "--port", "0", "--use-case", "bench", "--upstream", upstream]
+    command = [
+        sys.executable,
+        "-m",
+        "meterctl",
+        "serve",
+        "--port",
+        "0",
+        "--no-auth",
+        "--use-case",
+        "bench",
+        "--upstream",
+        upstream,
+    ]
     with subprocess.Popen(
         [*command, "--emf", os.devnull], stderr=subprocess.PIPE, text=True, env=clean_environment()
     ) as process:

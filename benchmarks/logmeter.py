@@ -35,7 +35,10 @@ BATCH = 500
 RECORDS = 100_000
 WRITTEN = datetime(2026, 11, 25, 6, 54, 30, tzinfo=UTC)
 SETTINGS = Settings(
-    principals={"arn:aws:iam::123456789012:role/Chatbot": "chatbot", "arn:aws:iam::123456789012:role/Etl-*": "etl"},
+    principals={
+        "arn:aws:iam::123456789012:role/Chatbot": ("chatbot",),
+        "arn:aws:iam::123456789012:role/Etl-*": ("etl",),
+    },
     metered_roles=frozenset({"arn:aws:iam::123456789012:role/meter-GatewayRole"}),
 )
 

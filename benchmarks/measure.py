@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 REGION = "us-east-1"
@@ -26,16 +26,28 @@ with Simulator() as simulator:
 
 
 @contextmanager
-def simulator_process() -> Iterator[str]:
-    """Run a simulated Bedrock in a process of its own, so that its work is not counted as ours; give its URL."""
+def server_process(program: str) -> Iterator[str]:
+    """Run a server in a process of its own, so that its work is not counted as ours.
+
+    Args:
+        program: Prints the server's URL, and ends at the end of its input.
+
+    Returns:
+        The URL.
+    """
     with subprocess.Popen(
-        [sys.executable, "-c", _SIMULATOR], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         try:
             yield process.stdout.readline().strip()
         finally:
             process.communicate()  # the end of its input ends it
+
+
+def simulator_process() -> AbstractContextManager[str]:
+    """Run a simulated Bedrock; give its URL."""
+    return server_process(_SIMULATOR)
 
 
 def clean_environment(**more: str) -> dict[str, str]:

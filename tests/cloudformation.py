@@ -61,7 +61,8 @@ def environments(template: Template) -> Iterator[Mapping[str, Any]]:
 def statements(template: Template) -> list[Mapping[str, Any]]:
     """Give every statement of the identity policies of the template."""
     documents = [policy["PolicyDocument"] for policy in resources(template, "AWS::IAM::ManagedPolicy").values()]
-    documents += [policy["PolicyDocument"] for policy in resources(template, "AWS::IAM::RolePolicy").values()]
+    for kind in ("AWS::IAM::RolePolicy", "AWS::IAM::Policy"):
+        documents += [policy["PolicyDocument"] for policy in resources(template, kind).values()]
     for role in resources(template, "AWS::IAM::Role").values():
         documents += [policy["PolicyDocument"] for policy in role.get("Policies", [])]
     return [statement for document in documents for statement in document["Statement"]]

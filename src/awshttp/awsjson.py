@@ -7,22 +7,19 @@ Nothing is retried: of a request whose answer was lost nobody knows whether it w
 """
 
 import json
-import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from awshttp.credentials import Provider
 from awshttp.endpoint import Endpoint, NotConnected
 from awshttp.http1 import BrokenAnswer
-from bedrock_meter.config import service_url
+from bedrock_meter.endpoints import service_url
 from bedrock_meter.errors import AwsError
 
 TIMEOUT_SECONDS = 1.0
 """These services answer within some ten milliseconds; whoever waits here makes a caller wait."""
 
 _OK = 200
-_MAX_ANSWER = 32 * 1024 * 1024
-"""No answer of DynamoDB is larger than 16 MB (BatchGetItem), and none of the others comes near."""
 
 
 class JsonService:
@@ -59,7 +56,17 @@ class JsonService:
             GatewayFault: There are no credentials.
         """
         try:
-            status, body = self._exchange(operation, parameters)
+            status, body = self._endpoint.exchange(
+                "POST",
+                "/",
+                {
+                    "accept-encoding": "identity",
+                    "content-type": self._content_type,
+                    "x-amz-target": f"{self._target}.{operation}",
+                },
+                json.dumps(parameters, separators=(",", ":")).encode(),
+                timeout=self._timeout,
+            )
         except (OSError, NotConnected, BrokenAnswer) as error:
             raise self._error(AwsError.UNANSWERED) from error
         try:
@@ -72,37 +79,6 @@ class JsonService:
         # "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
         code = str(fields.get("__type", "")).rpartition("#")[2]
         raise self._error(code or f"Http{status}", fields)
-
-    def _exchange(self, operation: str, parameters: Mapping[str, Any]) -> tuple[int, bytes]:
-        """Send a request; give the status and the body of the answer, or raise what the network raises."""
-        end = time.perf_counter() + self._timeout
-
-        def time_left() -> float:
-            left = end - time.perf_counter()
-            if left <= 0:
-                raise TimeoutError
-            return left
-
-        headers = {
-            "accept-encoding": "identity",
-            "content-type": self._content_type,
-            "x-amz-target": f"{self._target}.{operation}",
-        }
-        request = self._endpoint.request("POST", "/", headers, json.dumps(parameters, separators=(",", ":")).encode())
-        connection = self._endpoint.connection(time_left)
-        whole = False
-        try:
-            connection.send(request, time_left())
-            head = connection.head(time_left)
-            body = bytearray()
-            while chunk := connection.read(time_left):
-                body += chunk
-                if len(body) > _MAX_ANSWER:
-                    raise BrokenAnswer("it is too long")
-            whole = True
-        finally:
-            self._endpoint.release(connection, whole=whole)
-        return head.status, bytes(body)
 
     def close(self) -> None:
         """Close the connections that are kept for later requests."""

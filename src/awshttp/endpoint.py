@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from awshttp.credentials import Provider
-from awshttp.http1 import Connection
+from awshttp.credentials import Credentials, Provider
+from awshttp.http1 import BrokenAnswer, Connection
 from awshttp.sigv4 import sign
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
@@ -19,6 +19,8 @@ _MAX_IDLE_SECONDS = 45.0
 """Beyond this a kept connection is not trusted: a frozen Lambda environment does not see its peer hang up."""
 _MAX_IDLE = 64
 """So many connections are kept at most: as many as the local server has workers; a Lambda environment has one."""
+_MAX_ANSWER = 32 * 1024 * 1024
+"""No answer of DynamoDB is larger than 16 MB (BatchGetItem), and none of the other services comes near."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -47,7 +49,15 @@ class Endpoint:
         self._credentials = credentials
         self._idle: deque[tuple[Connection, float]] = deque()
 
-    def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    def request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        credentials: Credentials | None = None,
+    ) -> bytes:
         """Sign a request and give it as it goes over the wire.
 
         Args:
@@ -55,6 +65,7 @@ class Endpoint:
             path: The raw path, with its query if it has one. It is signed and sent as it stands.
             headers: The headers, with lower-case names and values that HTTP can carry.
             body: The body.
+            credentials: Other credentials than the endpoint's own.
 
         Raises:
             GatewayFault: There are no credentials.
@@ -68,7 +79,7 @@ class Endpoint:
             host=self._host,
             service=self._service,
             region=self._region,
-            credentials=self._credentials(),
+            credentials=credentials or self._credentials(),
             now=datetime.now(UTC),
         )
         lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in signed.items())]
@@ -104,6 +115,51 @@ class Endpoint:
             self._idle.append((connection, time.perf_counter()))
         else:
             connection.close()
+
+    def exchange(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, timeout: float
+    ) -> tuple[int, bytes]:
+        """Send a request and read its answer whole.
+
+        Args:
+            method: The HTTP method.
+            path: The raw path.
+            headers: The headers, with lower-case names.
+            body: The body.
+            timeout: How long it may take in all, in seconds.
+
+        Returns:
+            The status and the body.
+
+        Raises:
+            GatewayFault: There are no credentials.
+            NotConnected: Nothing was sent.
+            OSError: The network failed, or the time ran out.
+            BrokenAnswer: The answer is not whole, or longer than any of AWS's.
+        """
+        end = time.perf_counter() + timeout
+
+        def time_left() -> float:
+            left = end - time.perf_counter()
+            if left <= 0:
+                raise TimeoutError
+            return left
+
+        request = self.request(method, path, headers, body)
+        connection = self.connection(time_left)
+        whole = False
+        try:
+            connection.send(request, time_left())
+            head = connection.head(time_left)
+            answer = bytearray()
+            while chunk := connection.read(time_left):
+                answer += chunk
+                if len(answer) > _MAX_ANSWER:
+                    raise BrokenAnswer("it is too long")
+            whole = True
+        finally:
+            self.release(connection, whole=whole)
+        return head.status, bytes(answer)
 
     def close(self) -> None:
         """Close the connections that are kept for later exchanges."""

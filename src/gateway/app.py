@@ -2,27 +2,38 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from awshttp.credentials import Provider, provider
+from awshttp.sts import Sts
 from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.limiting import Limits, limiting
 from bedrock_meter.adapters.pricebook import PriceBookFile
+from bedrock_meter.adapters.registryview import RegistryView
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.adapters.tokenizer import estimator
-from bedrock_meter.config import Settings, control_plane_url
+from bedrock_meter.budget import Windows
+from bedrock_meter.config import REGISTRY, TABLE, Settings
+from bedrock_meter.endpoints import control_plane_url
+from bedrock_meter.errors import ConfigError
 from bedrock_meter.forecaster import EstimateForecaster
 from bedrock_meter.meter import Meter
 from bedrock_meter.ports import Clock, FaultLog, Pricer, Sink
+from bedrock_meter.settingvalues import zone
 from gateway.approved import ApprovedPrices, from_s3
+from gateway.attribution import RoleSessions
 from gateway.count_tokens import forecaster
 from gateway.faultlog import StructuredFaultLog
 from gateway.http import Response, parse_event, render
+from gateway.identity import Identity, by_key, identity_for
 from gateway.profiles import InferenceProfiles
-from gateway.relay import Gateway
+from gateway.registry import OpenRegistry, open_registry, registered
+from gateway.relay import Connections, Gateway
 from gateway.services import AwsServices
 from gateway.upstream import Upstream
+from gateway.usage import UsageReport
 
 # A simulator or a proxy as upstream does not care which Region was signed.
 _REGION_OF_A_LOCAL_UPSTREAM = "us-east-1"
@@ -41,36 +52,44 @@ type Handler = Callable[[Mapping[str, Any], LambdaContext], dict[str, Any]]
 
 
 def build(
-    settings: Settings, *, environ: Mapping[str, str], sink: Sink | None = None, limits: Limits | None = None
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    sink: Sink | None = None,
+    lines: TextIO | None = None,
+    limits: Limits | None = None,
+    checks_keys: bool = False,
 ) -> Gateway:
     """Put a gateway together.
 
     Args:
         settings: The settings.
         environ: Where AWS credentials are looked for first.
-        sink: Where records go; None writes EMF lines to stdout.
-        limits: Who knows the limits, and where they are counted; None for a gateway without limits.
+        sink: Where records go; None writes EMF lines.
+        lines: Where EMF lines are written; None for stdout.
+        limits: Who knows the limits, and where they are counted; None for those of the registry.
+        checks_keys: Whether the gateway checks gateway keys by itself, because no authorizer stands in front of it.
 
     Raises:
-        ConfigError: The settings name neither an upstream nor a Region, or limits have nowhere to be counted.
+        ConfigError: The settings name neither an upstream nor a Region, a registry that cannot be opened, or none
+            although keys are to be checked.
     """
     clock: Clock = SystemClock()
-    sink = sink or StreamSink.for_settings(settings)
     region = settings.region or _REGION_OF_A_LOCAL_UPSTREAM
     credentials = provider(environ)
     upstream = Upstream(
-        url=settings.endpoint,
-        region=region,
-        credentials=credentials,
-        read_timeout=settings.read_timeout_seconds,
+        url=settings.endpoint, region=region, credentials=credentials, read_timeout=settings.read_timeout_seconds
     )
     faults = StructuredFaultLog(settings.service)
 
-    def carry(code: str, error: BaseException) -> None:
-        meter.carry(code, error)  # there is no meter yet
+    def failed(code: str, error: BaseException) -> None:
+        meter.carry(code, error)  # by then there is a meter
 
-    prices = PriceBookFile(settings.prices, carry)
-    estimate = estimator(carry)
+    opened = open_registry(settings, credentials)
+    view = None if opened is None else RegistryView(opened.registry.catalogue, failed)
+    sink = sink or StreamSink.for_settings(settings, lines, use_cases=registered(settings, view))
+    prices = PriceBookFile(settings.prices, failed)
+    estimate = estimator(failed)
     meter = Meter(
         sink=sink,
         clock=clock,
@@ -82,9 +101,16 @@ def build(
         estimate_sample=settings.estimate_sample,
     )
     prices.load()  # while the environment starts, not while the first caller waits
-    meter.pricer = _newest(prices, settings, environ, credentials, carry)
+    meter.pricer = _newest(prices, settings, environ, credentials, failed)
     services = AwsServices(settings, region=region, credentials=credentials)
+    connections: list[Connections] = [services]
     limiter = None
+    if opened is not None and view is not None:
+        view.load()
+        connections.append(opened)
+        limits = limits or Limits(directory=view)
+        if limits.store is None:
+            limits = replace(limits, store=opened.counters())
     if limits is not None:
         limiter = limiting(
             limits,
@@ -95,8 +121,21 @@ def build(
             faults=faults,
             sink=sink,
         )
+    attribution = None
+    if settings.attribution_role is not None:
+        sts = Sts(region=region, credentials=credentials, url=settings.aws_endpoint_url_sts)
+        connections.append(sts)
+        attribution = RoleSessions(sts, settings.attribution_role, failed)
     return Gateway(
-        settings=settings, meter=meter, upstream=upstream, clock=clock, limiting=limiter, connections=services
+        settings=settings,
+        meter=meter,
+        upstream=upstream,
+        clock=clock,
+        identity=_own_keys(opened, view, clock) if checks_keys else identity_for(settings, view),
+        usage=UsageReport(limits=limits, windows=Windows(zone(settings.time_zone))),
+        limiting=limiter,
+        attribution=attribution,
+        connections=connections,
     )
 
 
@@ -119,6 +158,12 @@ def _newest(
     prices = ApprovedPrices(packaged, approved, every=settings.prices_check_seconds, failed=failed)
     prices.look()  # so that it is there when the first call has its answer
     return prices
+
+
+def _own_keys(opened: OpenRegistry | None, view: RegistryView | None, clock: Clock) -> Identity:
+    if opened is None or view is None:
+        raise ConfigError(REGISTRY, f"name the file of the keys, or a table in {TABLE}, so that keys can be checked")
+    return by_key(opened.registry, view, clock)
 
 
 def _profiles(settings: Settings, credentials: Provider, faults: FaultLog) -> InferenceProfiles:

@@ -12,8 +12,8 @@ from threading import Lock, Thread
 from awshttp.credentials import Provider
 from awshttp.fetch import Fetched, fetch
 from bedrock_meter.adapters.pricebook import MAX_BYTES, PriceBookFile
-from bedrock_meter.config import S3Object, s3_url
 from bedrock_meter.domain import ModelRef
+from bedrock_meter.endpoints import S3Object, s3_url
 from bedrock_meter.pricing import PriceBook, RateCard
 
 APPROVED_PRICES_FAULT = "approved_prices_fault"

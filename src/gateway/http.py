@@ -63,6 +63,10 @@ class Request:
     """Why the body could not be read, where it could not; the call is refused with it."""
     deadline: float | None = None
     """When the answer must be out, on the clock of the app; None for no bound."""
+    authorizer: Mapping[str, Any] | None = None
+    """What the authorizer in front of the gateway says of the caller; None where there is none."""
+    principal: str | None = None
+    """The ARN of the principal whose signature API Gateway has checked; None where it has checked none."""
     buffered: bool = False
     """Whether the transport sends nothing before it has the whole answer. Then a stream is read whole too, so that one
     that breaks off can still become an error."""
@@ -160,15 +164,18 @@ def parse_event(
         msg = "not an API Gateway REST proxy event (payload format 1.0): it lacks httpMethod or path"
         raise MeterError(msg) from error
     body, unreadable = _event_body(event)
+    authorizer, identity = context.get("authorizer"), context.get("identity") or {}
     return Request(
         id=str(context.get("requestId") or fallback_id),
         method=str(method).upper(),
         path=str(path),
         query=_event_query(event),
-        headers=_event_headers(event),
+        headers=event_headers(event),
         body=body,
         unreadable=unreadable,
         deadline=deadline,
+        authorizer=authorizer if isinstance(authorizer, dict) else None,
+        principal=identity.get("userArn") if isinstance(identity, dict) else None,
         buffered=buffered,
     )
 
@@ -179,7 +186,8 @@ def _event_query(event: Mapping[str, Any]) -> str:
     return urlencode(query, doseq=True, quote_via=quote)
 
 
-def _event_headers(event: Mapping[str, Any]) -> dict[str, str]:
+def event_headers(event: Mapping[str, Any]) -> dict[str, str]:
+    """Give the headers of an event by lower-case name; those that came several times have their values joined."""
     several = event.get("multiValueHeaders")
     if several:
         return {str(name).lower(): ",".join(map(str, values)) for name, values in several.items()}

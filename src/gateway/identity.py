@@ -1,40 +1,132 @@
-"""Who calls, and for which use case: ``identify(headers, settings) -> tags``.
+"""Who calls, and for which use case: ``identify(…) -> Identified``.
 
-In this version the use case is the deployment's own setting. A header may choose among the registered ones only where
-the deployment allows it: a free header could charge anybody's calls to anybody.
+A caller is authenticated by the authorizer in front of the gateway, by API Gateway itself (a signature), by the gateway
+itself (``meterctl serve`` with a registry), or by nobody, as the setting says. What a call says of itself only chooses
+among the use cases that its caller may name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Protocol
 
+from bedrock_meter.caller import USE_CASE_HEADER, Auth, Caller, caller_of, from_context
 from bedrock_meter.config import Settings
-from bedrock_meter.errors import AccessDenied
+from bedrock_meter.domain import Operation
+from bedrock_meter.errors import AccessDenied, InvalidRequest, RegistryError, UpstreamUnavailable
+from bedrock_meter.gatekeys import admit, shown
+from bedrock_meter.ports import Clock
+from bedrock_meter.principals import PrincipalMap
+from bedrock_meter.registry import Key, UseCase
+from gateway.http import Request
+from gateway.metadata import USE_CASE, stated
 
-USE_CASE_HEADER = "x-bedrock-meter-use-case"
+type Identity = Callable[[Request], Caller]
+"""Finds out who sent a request. Raises `AccessDenied` when that is nobody who may."""
+type Describe = Callable[[str], UseCase]
+"""Gives a use case by its name, with what the registry knows of it."""
 
 
-def identify(headers: Mapping[str, str], settings: Settings) -> Mapping[str, str]:
-    """Find the tags of a call.
+class Registry(Protocol):
+    """Where the keys are."""
+
+    def key(self, key_id: str) -> Key | None:
+        """Give a key; None when there is none. Raises `RegistryError`."""
+
+
+class UseCases(Protocol):
+    """Where the use cases are."""
+
+    def use_case(self, name: str) -> UseCase | None:
+        """Give a use case; None when it is not registered. Raises `RegistryError`."""
+
+
+def identity_for(settings: Settings, use_cases: UseCases | None) -> Identity:
+    """Choose how callers are told apart behind API Gateway, or where nobody tells them apart.
 
     Args:
-        headers: The request headers with lower-case names.
         settings: The deployment's settings.
+        use_cases: The registered use cases; None where there is no registry.
+    """
+
+    def describe(name: str) -> UseCase:
+        try:
+            known = use_cases.use_case(name) if use_cases else None
+        except RegistryError:
+            known = None  # counted where it is read; the name itself comes from the settings
+        return known or _unregistered(name)
+
+    if settings.auth is Auth.KEY:
+        return lambda request: from_context(request.authorizer or {})
+    if settings.auth is Auth.IAM:
+        return by_principal(PrincipalMap(settings.principals), describe)
+    return by_settings(settings, describe)
+
+
+@lru_cache(maxsize=256)
+def _unregistered(name: str) -> UseCase:
+    return UseCase(name=name)
+
+
+def by_key(registry: Registry, use_cases: UseCases, clock: Clock) -> Identity:
+    """Authenticate by gateway key in the gateway itself, where no authorizer stands in front of it."""
+
+    def identity(request: Request) -> Caller:
+        try:
+            key = admit(shown(request.headers), registry.key, clock.now())
+            known = ((name, use_cases.use_case(name)) for name in key.use_cases)
+            return caller_of(key, {name: use_case for name, use_case in known if use_case is not None})
+        except RegistryError as error:
+            raise UpstreamUnavailable("The gateway cannot read its registry of keys. Try again.") from error
+
+    return identity
+
+
+def by_principal(principals: PrincipalMap, describe: Describe) -> Identity:
+    """Tell callers apart by the principal that signed; the pattern that it matches says what it may name."""
+
+    def identity(request: Request) -> Caller:
+        if request.principal is None:
+            raise AccessDenied("The call was not signed, or API Gateway did not check its signature.")
+        use_cases = principals.find(request.principal)
+        if use_cases is not None:
+            return Caller(use_cases=tuple(map(describe, use_cases)), default=use_cases[0])
+        raise AccessDenied(f"No use case is set for {request.principal[:300]}. Ask the gateway's owner to set one.")
+
+    return identity
+
+
+def by_settings(settings: Settings, describe: Describe) -> Identity:
+    """Take every caller: the default use case, and where the settings allow it the registered ones by header."""
+
+    def identity(request: Request) -> Caller:
+        if USE_CASE_HEADER in request.headers and not settings.use_case_header:
+            raise AccessDenied(
+                f"This gateway does not take the use case from the header {USE_CASE_HEADER}; leave it out."
+            )
+        names = settings.use_cases if settings.use_case_header else {settings.use_case} - {None}
+        return Caller(
+            use_cases=tuple(describe(name) for name in sorted(filter(None, names))), default=settings.use_case
+        )
+
+    return identity
+
+
+def named_use_case(request: Request, operation: Operation, *, by_metadata: bool) -> str | None:
+    """Read which use case a call names: in our header, or in the request metadata of Bedrock.
+
+    Args:
+        request: The request.
+        operation: What it asks for.
+        by_metadata: Whether the metadata count.
 
     Raises:
-        AccessDenied: No use case is set, or the caller may not choose this one.
+        InvalidRequest: It names two.
     """
-    chosen = headers.get(USE_CASE_HEADER)
-    if chosen is None:
-        if settings.use_case is None:
-            raise AccessDenied(f"The call names no use case and the gateway has no default. {_advice(settings)}")
-        return {"use_case": settings.use_case}
-    if not settings.use_case_header:
-        raise AccessDenied(f"This gateway does not take the use case from the header {USE_CASE_HEADER}; leave it out.")
-    if chosen not in settings.use_cases:
-        raise AccessDenied(f"The use case in the header {USE_CASE_HEADER} is not registered. {_advice(settings)}")
-    return {"use_case": chosen}
-
-
-def _advice(settings: Settings) -> str:
-    if not settings.use_case_header:
-        return "Ask the owner of the gateway to set one."
-    return f"Send {USE_CASE_HEADER} with one of: {', '.join(sorted(settings.use_cases)) or '(none is registered)'}."
+    metadata: Mapping[str, object] = stated(operation, request.headers, request.body) if by_metadata else {}
+    header, pair = request.headers.get(USE_CASE_HEADER), metadata.get(USE_CASE)
+    label = pair if isinstance(pair, str) else None
+    if header is not None and label is not None and header != label:
+        raise InvalidRequest(
+            f"The call names two use cases: one in the header {USE_CASE_HEADER}, one in its request metadata. Name one."
+        )
+    return label if header is None else header

@@ -2,11 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from awshttp.credentials import Credentials
 from bedrock_meter import __version__
 from bedrock_meter.adapters.limiting import Limiting
+from bedrock_meter.caller import Auth, permit, tags_of
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Call, Ending, Operation, Record
 from bedrock_meter.errors import (
@@ -24,8 +26,11 @@ from bedrock_meter.ports import Clock
 from bedrock_meter.request import Target, describe, match
 from gateway.chat_usage import UsageHider, ask_for_usage
 from gateway.http import FRAMING_HEADERS, REQUEST_ID_HEADER, Request, Response, error_response
-from gateway.identity import identify
+from gateway.identity import Identity, named_use_case
+from gateway.metadata import RECORD_ID, USE_CASE, labelled
 from gateway.stream import GATEWAY_FAULT, Answer, StreamRelay, is_stream
+from gateway.usage import PATH as USAGE_PATH
+from gateway.usage import UsageReport, answer_of
 
 HEALTH_PATH = "/healthz"
 
@@ -35,7 +40,9 @@ _QUERY = re.compile(r"(?:(?!#)[!-~])*")
 class Upstream(Protocol):
     """What signs and sends; `gateway.upstream` has the real one."""
 
-    def sign(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    def sign(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, credentials: Credentials | None = None
+    ) -> bytes:
         """Make a request of our own from the caller's."""
 
     def send(self, request: bytes, deadline: float | None) -> Answer:
@@ -43,6 +50,13 @@ class Upstream(Protocol):
 
     def close(self) -> None:
         """Let go of what is kept between calls."""
+
+
+class Attribution(Protocol):
+    """Whose credentials sign a call; `gateway.attribution` has the real one."""
+
+    def credentials(self, tags: Mapping[str, str]) -> Credentials | None:
+        """Give the credentials for the labels of a call; None for the gateway's own. Must not raise."""
 
 
 class Connections(Protocol):
@@ -63,43 +77,59 @@ class Gateway:
         meter: Opens a session for each call.
         upstream: Where calls go.
         clock: The time.
+        identity: Finds out who calls.
+        usage: Tells a caller how far its limits are spent.
         limiting: Admits calls; None admits all of them.
-        connections: What else keeps connections between calls.
+        attribution: Whose credentials sign; None for the gateway's own.
+        connections: What else is kept between calls and closed with the gateway.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it is put together of
         self,
         *,
         settings: Settings,
         meter: Meter,
         upstream: Upstream,
         clock: Clock,
+        identity: Identity,
+        usage: UsageReport,
         limiting: Limiting | None = None,
-        connections: Connections | None = None,
+        attribution: Attribution | None = None,
+        connections: Sequence[Connections] = (),
     ) -> None:
         self._settings = settings
+        self._identity = identity
+        self._usage = usage
+        self._attribution = attribution
+        self._connections = connections
+        # Where nobody may name a use case, a label of that name is the caller's own business.
+        self._by_metadata = settings.auth is not Auth.NONE or settings.use_case_header
         self._meter = meter
         self._limiting = limiting
-        self._connections = connections
         self._upstream = upstream
         self._clock = clock
         self._streams = StreamRelay(settings=settings, meter=meter, clock=clock)
 
     def __call__(self, request: Request) -> Response:
-        """Answer one request, and leave one record of it (none for the health check)."""
+        """Answer one request, and leave one record of it (none for what is no call: the health check and the usage)."""
         if request.path == HEALTH_PATH and request.method == "GET":
             return _health(request)
+        if request.path == USAGE_PATH and request.method == "GET":
+            return self._tell_usage(request)
         started = self._clock.monotonic()
         target: Target | None = None
         tags: Mapping[str, str] = {}
         call: Call | None = None
         try:
             target = match(request.method, request.path)
-            tags = identify(request.headers, self._settings)
+            caller = self._identity(request)
+            use_case = caller.choose(named_use_case(request, target.operation, by_metadata=self._by_metadata))
+            tags = tags_of(caller, use_case)
             call = self._describe(request, target, tags)
+            permit(use_case, call.model)
             asking = ask_for_usage(call, request.body)
             body = request.body if asking is None else asking
-            signed = self._upstream.sign(request.method, _with_query(target, request), request.headers, body)
+            signed = self._sign(request, target, tags, body)
             # Last, so that nothing is held for a call that cannot be sent.
             admission = self._admit(call, body)
         except Exception as error:  # noqa: BLE001 - whatever fails here, the caller gets an answer and we get a record
@@ -111,11 +141,17 @@ class Gateway:
         session = self._meter.open(call, started=started, body=request.body, admission=admission)
         return self._relay(session, signed, request, hider)
 
+    def _tell_usage(self, request: Request) -> Response:
+        try:
+            return answer_of(request, self._usage.of(self._identity(request), self._clock.now()))
+        except Exception as error:  # noqa: BLE001 - the same
+            return error_response(self._refusal(error), request.id, request.path)
+
     def close(self) -> None:
         """Let go of the connections that are kept, for a process that goes on without the gateway."""
         self._upstream.close()
-        if self._connections is not None:
-            self._connections.close()
+        for connections in self._connections:
+            connections.close()
 
     def finish(self) -> None:
         """Wait for what goes on beside the calls, before the environment may be frozen."""
@@ -124,6 +160,14 @@ class Gateway:
 
     def _admit(self, call: Call, body: bytes) -> Admission | None:
         return None if self._limiting is None else self._limiting.limiter.admit(self._meter.resolved(call), body)
+
+    def _sign(self, request: Request, target: Target, tags: Mapping[str, str], body: bytes) -> bytes:
+        headers = request.headers
+        if self._settings.propagate_metadata:
+            labels = {USE_CASE: tags[USE_CASE], RECORD_ID: request.id}
+            headers, body = labelled(target.operation, headers, body, labels)
+        credentials = None if self._attribution is None else self._attribution.credentials(tags)
+        return self._upstream.sign(request.method, _with_query(target, request), headers, body, credentials)
 
     def _describe(self, request: Request, target: Target, tags: Mapping[str, str]) -> Call:
         if request.unreadable is not None:

@@ -14,7 +14,6 @@ from collections.abc import Callable, MutableMapping
 from typing import Any, NoReturn
 
 from awshttp.http1 import BrokenAnswer
-from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import Settings
 from bedrock_meter.ports import FaultLog
 from gateway.http import Request, Response, parse_event
@@ -124,7 +123,7 @@ def main() -> NoReturn:
         from gateway.faultlog import StructuredFaultLog  # noqa: PLC0415 - the same
 
         settings = Settings.from_env(os.environ)
-        gateway = build(settings, environ=os.environ, sink=StreamSink.for_settings(settings, lines))
+        gateway = build(settings, environ=os.environ, lines=lines)
     except Exception as error:
         api.report("/init/error", error)
         raise

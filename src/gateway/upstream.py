@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable, Generator, Mapping
 
-from awshttp.credentials import Provider
+from awshttp.credentials import Credentials, Provider
 from awshttp.endpoint import Endpoint, NotConnected
 from awshttp.http1 import BrokenAnswer, Connection, Head
 from bedrock_meter.errors import InvalidRequest, UpstreamTimeout, UpstreamUnavailable
@@ -81,7 +81,14 @@ class Upstream:
         self._endpoint = Endpoint(url=url, service=_SIGNED_FOR, region=region, credentials=credentials)
         self._read_timeout = read_timeout
 
-    def sign(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    def sign(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        credentials: Credentials | None = None,
+    ) -> bytes:
         """Make a request of our own from the caller's.
 
         Args:
@@ -89,6 +96,7 @@ class Upstream:
             path: The raw path, with its query if it has one. It is signed and sent as it stands.
             headers: The caller's headers with lower-case names; those that Bedrock knows are passed on.
             body: The body, passed on as it stands.
+            credentials: To sign with, instead of the gateway's own.
 
         Returns:
             The request as it goes over the wire.
@@ -97,7 +105,7 @@ class Upstream:
             InvalidRequest: A header holds what no header can.
             GatewayFault: There are no credentials.
         """
-        return self._endpoint.request(method, path, forwarded(headers), body)
+        return self._endpoint.request(method, path, forwarded(headers), body, credentials=credentials)
 
     def send(self, request: bytes, deadline: float | None) -> Answer:
         """Send a signed request and wait for the head of the answer.

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from bedrock_meter.adapters.faultlog import OnceLog
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 def with_named(settings: Settings) -> Settings:
     """Register the use cases that the log door names by itself, so that they become dimensions."""
-    return replace(settings, use_cases=settings.use_cases | {UNATTRIBUTED, *settings.principals.values()})
+    return replace(
+        settings, use_cases=settings.use_cases | {UNATTRIBUTED, *chain.from_iterable(settings.principals.values())}
+    )
 
 
 def reader_for(

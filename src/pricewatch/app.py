@@ -14,8 +14,9 @@ import boto3
 from aws_lambda_powertools import Logger
 
 from bedrock_meter import __version__
-from bedrock_meter.config import PRICES_URL, S3Object, Settings
+from bedrock_meter.config import PRICES_URL, Settings
 from bedrock_meter.emf import Emf
+from bedrock_meter.endpoints import S3Object
 from bedrock_meter.errors import ConfigError
 from bedrock_meter.metrics import PRICE_DRIFT
 from pricewatch import places

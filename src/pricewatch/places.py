@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from bedrock_meter.config import S3Object
+from bedrock_meter.endpoints import S3Object
 from pricewatch import book
 
 if TYPE_CHECKING:

@@ -31,21 +31,38 @@ def witness(simulator: Simulator) -> Witness:
 
 
 @pytest.fixture(scope="session")
-def env_vars(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The environment of `events/env.json` with the address that this run's simulator has for containers."""
-    environment = json.loads((EVENTS / "env.json").read_text(encoding="utf-8"))
+def bedrock_url(simulator: Simulator) -> Iterator[str]:
+    """The address that this run's simulator has for containers."""
     listening = urlsplit(simulator.url).port
     assert listening is not None
     with forwarded_to_containers(listening) as port:
-        for name in ("BEDROCK_METER_UPSTREAM_URL", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"):
-            environment["Parameters"][name] = f"http://host.docker.internal:{port}"
-        file = tmp_path_factory.mktemp("env") / "env.json"
-        file.write_text(json.dumps(environment), encoding="utf-8")
-        yield file
+        yield f"http://host.docker.internal:{port}"
 
 
 @pytest.fixture(scope="session")
-def api(sam_local: SamLocal, env_vars: Path) -> Iterator[RunningApi]:
+def env_vars(bedrock_url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The environment of `events/env.json` with that address."""
+    return pointed(EVENTS / "env.json", bedrock_url, tmp_path_factory.mktemp("env"))
+
+
+@pytest.fixture(scope="session")
+def open_env_vars(bedrock_url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for `sam local start-api`, which asks no authorizer."""
+    return pointed(EVENTS / "start-api" / "env.json", bedrock_url, tmp_path_factory.mktemp("start-api"))
+
+
+def pointed(source: Path, url: str, folder: Path) -> Path:
+    """Write an environment file that points to another Bedrock."""
+    environment = json.loads(source.read_text(encoding="utf-8"))
+    for name in ("BEDROCK_METER_UPSTREAM_URL", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"):
+        environment["Parameters"][name] = url
+    file = folder / "env.json"
+    file.write_text(json.dumps(environment), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
+def api(sam_local: SamLocal, open_env_vars: Path) -> Iterator[RunningApi]:
     """The API of the template, served by `sam local start-api`."""
-    with sam_local.start_api(env_vars) as running:
+    with sam_local.start_api(open_env_vars) as running:
         yield running

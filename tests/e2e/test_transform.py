@@ -87,11 +87,13 @@ def test_the_integration_streams() -> None:
 
 
 def test_api_gateway_may_invoke_the_function() -> None:
-    """The transform gives API Gateway lambda:InvokeFunction, which InvokeWithResponseStream asks for."""
+    """The transform gives API Gateway lambda:InvokeFunction, which InvokeWithResponseStream asks for, on every path."""
     resources = transformed((REPOSITORY / "template.yaml").read_text(encoding="utf-8"))
-    (permission,) = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::Lambda::Permission"]
+    permissions = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::Lambda::Permission"]
+    (permission,) = [one for one in permissions if one["FunctionName"] == {"Ref": "GatewayFunction"}]
     assert permission["Action"] == "lambda:InvokeFunction"
     assert permission["Principal"] == "apigateway.amazonaws.com"
+    assert "/*/*" in json.dumps(permission["SourceArn"])
 
 
 @pytest.mark.parametrize(("word", "expected"), [("STREAM", False), ("RESPONSE_STREAM", True)])

@@ -6,9 +6,12 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +19,13 @@ from tests.builders import CLAUDE
 from tests.unit.emf_schema import problems
 
 import bedrock_meter.session
+from bedrock_meter.adapters.fileregistry import FileRegistry, open_file
 from bedrock_meter.adapters.stdout import StreamSink
+from bedrock_meter.caller import Auth
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Record
+from bedrock_meter.gatekeys import SEED_BYTES, digest, mint, text_of
+from bedrock_meter.registry import Key, UseCase
 from gateway.app import build
 from gateway.http import Request
 
@@ -229,6 +236,49 @@ def test_nobody_listens(stub: Stub, watch: Watch) -> None:
     assert TRACE not in exchange.body.decode()
     assert "127.0.0.1" not in exchange.body.decode()
     watch.assert_clean(exchange)
+
+
+GATEWAY_KEY = mint(bytes(range(SEED_BYTES)))
+"""Id and secret. The id may stand in a record; the secret may stand nowhere."""
+
+
+@pytest.mark.parametrize("shown", ["good", "wrong secret", "malformed"])
+def test_a_gateway_key(stub: Stub, watch: Watch, tmp_path: Path, shown: str) -> None:
+    """Of a gateway key, good or bad, nothing but the id is in a record, a log, an answer or at Bedrock."""
+    key_id, secret = GATEWAY_KEY
+    with closing(open_file(tmp_path / "registry.db")) as file:
+        registry = FileRegistry(file)
+        registry.add(UseCase(name="chatbot"))
+        names = ("chatbot",)
+        made = datetime(2026, 11, 23, tzinfo=UTC)
+        stored = secret if shown == "good" else "another"
+        registry.add(
+            Key(id=key_id, secret_sha256=digest(stored), use_cases=names, default_use_case="chatbot", created_at=made)
+        )
+        kept = repr(list(registry.keys()[0]))
+    stub.body = json.dumps(ANSWER).encode()
+    text = text_of(key_id, secret) + ("x" if shown == "malformed" else "")
+    stream = io.StringIO()
+    settings = Settings(
+        service=f"meter-{next(_numbers)}", upstream_url=stub.url, auth=Auth.KEY, registry=str(tmp_path / "registry.db")
+    )
+    environ = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": KEY}
+    gateway = build(settings, environ=environ, lines=stream, checks_keys=True)
+    for headers in ({"authorization": f"Bearer {text}"}, {"x-api-key": text}):
+        request = Request(
+            id="req-1", method="POST", path=f"/model/{CLAUDE}/invoke", headers=headers, body=json.dumps(ASK).encode()
+        )
+        response = gateway(request)
+        assert response.status == (200 if shown == "good" else 403)
+        answered = repr((response.headers, b"".join(response.body)))
+        assert secret not in answered
+    gateway.close()
+    gc.collect()
+    captured = watch.capsys.readouterr()
+    lines = stream.getvalue()
+    for place in (lines, captured.out, captured.err, watch.caplog.text, repr(stub.seen), kept):
+        assert secret not in place
+    assert [json.loads(line).get("key_id") for line in lines.splitlines()] == [key_id if shown == "good" else None] * 2
 
 
 def test_a_meter_with_a_bug(stub: Stub, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,9 @@ import pytest
 
 from bedrock_meter import config
 from bedrock_meter.adapters.limiting import policy_of
-from bedrock_meter.config import S3Object, Settings, s3_url
+from bedrock_meter.caller import Auth
+from bedrock_meter.config import Settings
+from bedrock_meter.endpoints import S3Object, s3_url
 from bedrock_meter.errors import ConfigError
 from bedrock_meter.limiter import Policy
 
@@ -27,6 +29,12 @@ def test_every_setting_is_read() -> None:
         {
             "BEDROCK_METER_NAMESPACE": "Team/Meter",
             "BEDROCK_METER_SERVICE": "prod-meter",
+            "BEDROCK_METER_AUTH": "iam",
+            "BEDROCK_METER_REGISTRY": "/var/registry.db",
+            "BEDROCK_METER_PRINCIPALS": "arn:aws:iam::*:user/a=b=chat+search\n arn:aws:iam::1:user/c=y",
+            "BEDROCK_METER_PROPAGATE_METADATA": "on",
+            "BEDROCK_METER_ATTRIBUTION_ROLE": "arn:aws:iam::123456789012:role/path/use-case",
+            "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9001",
             "BEDROCK_METER_USE_CASE": "chatbot",
             "BEDROCK_METER_USE_CASES": "search, summary,,",
             "BEDROCK_METER_USE_CASE_HEADER": "On",
@@ -44,6 +52,12 @@ def test_every_setting_is_read() -> None:
     assert settings == Settings(
         namespace="Team/Meter",
         service="prod-meter",
+        auth=Auth.IAM,
+        registry="/var/registry.db",
+        principals={"arn:aws:iam::*:user/a=b": ("chat", "search"), "arn:aws:iam::1:user/c": ("y",)},
+        propagate_metadata=True,
+        attribution_role="arn:aws:iam::123456789012:role/path/use-case",
+        aws_endpoint_url_sts="http://127.0.0.1:9001",
         use_case="chatbot",
         use_cases=frozenset({"chatbot", "search", "summary"}),
         use_case_header=True,
@@ -77,6 +91,15 @@ def test_every_setting_is_read() -> None:
         ("BEDROCK_METER_PRICES_URL", "s3://price-books/"),
         ("BEDROCK_METER_PRICES_URL", "s3://price-books/a b"),
         ("BEDROCK_METER_PRICES_CHECK_SECONDS", "0"),
+        ("BEDROCK_METER_AUTH", "OPEN"),
+        ("BEDROCK_METER_PRINCIPALS", "chatbot"),
+        ("BEDROCK_METER_PRINCIPALS", "arn:aws:iam::1:user/x="),
+        ("BEDROCK_METER_PRINCIPALS", "user=chatbot"),
+        ("BEDROCK_METER_PRINCIPALS", "arn:aws:iam::1:user/x=two words"),
+        ("BEDROCK_METER_PRINCIPALS", "arn:aws:iam::1:user/x=a++b"),
+        ("BEDROCK_METER_PROPAGATE_METADATA", "yes"),
+        ("BEDROCK_METER_ATTRIBUTION_ROLE", "use-case"),
+        ("BEDROCK_METER_ATTRIBUTION_ROLE", "arn:aws:iam::123456789012:user/x"),
         ("BEDROCK_METER_UPSTREAM_URL", "bedrock.example"),
         ("BEDROCK_METER_UPSTREAM_URL", "ftp://bedrock.example"),
         ("BEDROCK_METER_UPSTREAM_URL", "https://"),
@@ -184,9 +207,9 @@ def test_principals_are_read_as_patterns_and_use_cases() -> None:
     """Words of pattern=use_case; the last equals sign divides, for an ARN may hold others."""
     given = "arn:aws:iam::1:role/A=a  arn:aws:sts::1:assumed-role/B/x=y=b\narn:aws:iam::1:user/ada=a"
     assert Settings.from_env({config.PRINCIPALS: given}).principals == {
-        "arn:aws:iam::1:role/A": "a",
-        "arn:aws:sts::1:assumed-role/B/x=y": "b",
-        "arn:aws:iam::1:user/ada": "a",
+        "arn:aws:iam::1:role/A": ("a",),
+        "arn:aws:sts::1:assumed-role/B/x=y": ("b",),
+        "arn:aws:iam::1:user/ada": ("a",),
     }
 
 

@@ -18,7 +18,7 @@ from bedrock_meter.invocationlog import RECORD_ID, UNATTRIBUTED, LogReader
 from bedrock_meter.principals import ArnPatterns, PrincipalMap
 
 READER = LogReader(
-    principals=PrincipalMap({CHATBOT_ROLE: "chatbot"}), metered=ArnPatterns([GATEWAY_ROLE]), pricer=packaged_book()
+    principals=PrincipalMap({CHATBOT_ROLE: ("chatbot",)}), metered=ArnPatterns([GATEWAY_ROLE]), pricer=packaged_book()
 )
 STREAM_OF_CLAUDE = [
     {"type": "message_start", "message": {"usage": {"input_tokens": 15, "output_tokens": 1}}},

@@ -40,13 +40,13 @@ def test_no_patterns_match_nothing() -> None:
     assert USER not in ArnPatterns()
 
 
-def test_a_principal_has_the_use_case_of_its_pattern() -> None:
-    """Patterns of one use case may overlap; who matches none has no use case."""
+def test_a_principal_has_the_use_cases_of_its_pattern() -> None:
+    """Patterns of the same use cases may overlap; who matches none has no use case."""
     principals = PrincipalMap(
-        {CHATBOT_ROLE: "chatbot", "arn:aws:sts::*:assumed-role/Chat*": "chatbot", USER: "reports"}
+        {CHATBOT_ROLE: ("chatbot",), "arn:aws:sts::*:assumed-role/Chat*": ("chatbot",), USER: ("reports", "chatbot")}
     )
-    assert principals.find(session_of(CHATBOT_ROLE)) == "chatbot"
-    assert principals.find(USER) == "reports"
+    assert principals.find(session_of(CHATBOT_ROLE)) == ("chatbot",)
+    assert principals.find(USER) == ("reports", "chatbot")
     assert principals.find("arn:aws:iam::123456789012:user/bob") is None
 
 
@@ -61,7 +61,7 @@ def test_a_principal_has_the_use_case_of_its_pattern() -> None:
 def test_two_use_cases_for_one_principal_are_refused(first: str, second: str) -> None:
     """The refusal names both patterns and both use cases."""
     with pytest.raises(ValueError, match="can match both") as refused:
-        PrincipalMap({first: "one", second: "two"})
+        PrincipalMap({first: ("one",), second: ("two",)})
     assert all(text in str(refused.value) for text in (first, second, "(one)", "(two)"))
 
 
@@ -75,13 +75,15 @@ def test_what_is_no_arn_is_no_pattern(pattern: str) -> None:
 def test_a_use_case_has_to_be_a_name() -> None:
     """What cannot be a use case is refused with the rule."""
     with pytest.raises(ValueError, match="'two words' is no use case name"):
-        PrincipalMap({USER: "two words"})
+        PrincipalMap({USER: ("chatbot", "two words")})
+    with pytest.raises(ValueError, match="'' is no use case name"):
+        PrincipalMap({USER: ()})
 
 
 def test_there_is_a_bound_on_patterns() -> None:
     """A mapping that would take long to check is refused."""
     with pytest.raises(ValueError, match="more than 1000"):
-        PrincipalMap({f"arn:aws:iam::1:user/u{number}": "one" for number in range(MAX_PATTERNS + 1)})
+        PrincipalMap({f"arn:aws:iam::1:user/u{number}": ("one",) for number in range(MAX_PATTERNS + 1)})
 
 
 def test_a_star_stays_within_its_part() -> None:

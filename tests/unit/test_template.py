@@ -16,6 +16,7 @@ from tests.cloudformation import (
 )
 
 from bedrock_meter import config
+from bedrock_meter.caller import Auth
 from bedrock_meter.config import Settings
 
 
@@ -26,9 +27,12 @@ def template() -> Template:
 
 
 def test_the_api_is_regional_and_traced(template: Template) -> None:
-    """The API has a regional endpoint and X-Ray tracing."""
+    """The API has a regional endpoint, or a private one where VPC endpoints are named, and X-Ray tracing."""
     api = template["Resources"]["Api"]["Properties"]
-    assert api["EndpointConfiguration"] == {"Type": "REGIONAL"}
+    assert api["EndpointConfiguration"] == {
+        "Type": {"Fn::If": ["IsPrivate", "PRIVATE", "REGIONAL"]},
+        "VPCEndpointIds": {"Fn::If": ["IsPrivate", {"Ref": "VpcEndpointIds"}, {"Ref": "AWS::NoValue"}]},
+    }
     assert api["TracingEnabled"] is True
 
 
@@ -66,7 +70,7 @@ def test_every_log_group_has_a_retention(template: Template) -> None:
 
 
 def test_policies_name_their_actions(template: Template) -> None:
-    """No policy grants a wildcard action, and nothing beyond Bedrock, the approved price book, logs and traces."""
+    """No policy grants a wildcard action, and nothing beyond Bedrock, registry, price book, logs and traces."""
     assert actions(template) == {
         "bedrock:InvokeModel",
         "bedrock:InvokeModelWithResponseStream",
@@ -78,6 +82,11 @@ def test_policies_name_their_actions(template: Template) -> None:
         "bedrock:GetInferenceProfile",
         "s3:GetObject",
         "s3:ListBucket",
+        "dynamodb:GetItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "sts:AssumeRole",
+        "sts:TagSession",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
         "xray:PutTraceSegments",
@@ -118,36 +127,138 @@ def test_every_function_has_a_role_of_its_own(template: Template) -> None:
     assert all("Policies" not in function for function in functions)
 
 
-def test_the_api_asks_for_a_signature_unless_told_otherwise(template: Template) -> None:
-    """The one route needs a SigV4 signature, except with AuthMode NONE; IAM is the default."""
-    assert template["Parameters"]["AuthMode"]["Default"] == "IAM"
-    assert template["Conditions"]["WithoutAuth"] == {"Fn::Equals": [{"Ref": "AuthMode"}, "NONE"]}
-    body = template["Resources"]["Api"]["Properties"]["DefinitionBody"]
-    assert list(body["paths"]) == ["/{proxy+}"]
-    (method,) = body["paths"]["/{proxy+}"].values()
-    assert method["security"] == [{"Fn::If": ["WithoutAuth", {"Ref": "AWS::NoValue"}, {"sigv4": []}]}]
-    assert body["components"]["securitySchemes"]["sigv4"]["x-amazon-apigateway-authtype"] == "awsSigv4"
+def schemes(template: Template) -> Template:
+    """Give the security schemes of the API."""
+    components = template["Resources"]["Api"]["Properties"]["DefinitionBody"]["components"]
+    found: Template = components["securitySchemes"]
+    return found
 
 
-def test_an_open_api_is_bound_to_an_address_range(template: Template) -> None:
-    """AuthMode NONE is refused without AllowedSourceIp, and its policy allows that range only."""
-    (rule,) = template["Rules"].values()
+def test_the_api_asks_for_a_key_unless_told_otherwise(template: Template) -> None:
+    """Every route needs a gateway key by default, a SigV4 signature with IAM, and nothing with NONE alone."""
+    assert template["Parameters"]["AuthMode"]["Default"] == "KEY"
+    for name, mode in (("WithoutAuth", "NONE"), ("WithKeys", "KEY"), ("WithSignatures", "IAM")):
+        assert template["Conditions"][name] == {"Fn::Equals": [{"Ref": "AuthMode"}, mode]}
+    paths = template["Resources"]["Api"]["Properties"]["DefinitionBody"]["paths"]
+    asked = {path: method["security"] for path, methods in paths.items() for method in methods.values()}
+    by_key = {"/{proxy+}": "key", "/anthropic/{proxy+}": "keyInEitherHeader", "/v1/messages": "keyInEitherHeader"}
+    assert asked == {
+        path: [
+            {"Fn::If": ["WithoutAuth", {"Ref": "AWS::NoValue"}, {"Fn::If": ["WithKeys", {scheme: []}, {"sigv4": []}]}]}
+        ]
+        for path, scheme in by_key.items()
+    }
+    assert schemes(template)["sigv4"]["x-amazon-apigateway-authtype"] == "awsSigv4"
+
+
+def test_what_is_remembered_of_a_caller_hangs_on_the_header_that_decides(template: Template) -> None:
+    """The cached authorizer has Authorization as its only source; the one that takes two headers remembers nothing.
+
+    The authorizer lets Authorization alone decide where it is sent, so an answer that is remembered under its value
+    cannot have been bought with another header.
+    """
+    condition, cached, otherwise = schemes(template)["key"]["Fn::If"]
+    assert (condition, otherwise) == ("WithKeys", {"Ref": "AWS::NoValue"})
+    authorizer = cached["x-amazon-apigateway-authorizer"]
+    assert authorizer["type"] == "request"
+    assert authorizer["identitySource"] == "method.request.header.Authorization"
+    assert authorizer["authorizerResultTtlInSeconds"] == {"Ref": "AuthorizerCacheSeconds"}
+    _, uncached, _ = schemes(template)["keyInEitherHeader"]["Fn::If"]
+    authorizer = uncached["x-amazon-apigateway-authorizer"]
+    assert authorizer["authorizerResultTtlInSeconds"] == 0
+    assert "identitySource" not in authorizer
+
+
+def test_the_authorizer_may_be_asked_by_this_api_only(template: Template) -> None:
+    """API Gateway may invoke it for the authorizers of this API, and it may read the registry and write its log."""
+    permission = template["Resources"]["AuthorizerPermission"]
+    assert permission["Condition"] == "WithKeys"
+    assert permission["Properties"]["SourceArn"]["Fn::Sub"].endswith(":${Api}/authorizers/*")
+    role = template["Resources"]["AuthorizerRole"]["Properties"]
+    assert "ManagedPolicyArns" not in role
+    granted = {
+        action
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in as_list(statement["Action"])
+    }
+    assert not any(action.startswith("bedrock:") for action in granted)
+    assert {action for action in granted if action.startswith("dynamodb:")} == {"dynamodb:GetItem", "dynamodb:Query"}
+
+
+def test_the_registry_outlives_the_stack(template: Template) -> None:
+    """The table is kept, can be restored to a point in time, is encrypted, bills by request and drops old windows."""
+    table = template["Resources"]["RegistryTable"]
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    properties = table["Properties"]
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["SSESpecification"] == {"SSEEnabled": True}
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+    assert "TableName" not in properties
+
+
+def test_an_open_api_is_bound_to_a_network(template: Template) -> None:
+    """AuthMode NONE is refused without a source range or VPC endpoints, and its policy allows only these."""
+    rule = template["Rules"]["NoAuthNeedsANetwork"]
     assert rule["RuleCondition"] == template["Conditions"]["WithoutAuth"]
     (assertion,) = rule["Assertions"]
-    assert assertion["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AllowedSourceIp"}, ""]}]}
-    policy = template["Resources"]["Api"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-policy"]
-    condition, open_policy, _ = policy["Fn::If"]
-    assert condition == "WithoutAuth"
-    (statement,) = open_policy["Statement"]
-    assert statement["Condition"] == {"IpAddress": {"aws:SourceIp": {"Ref": "AllowedSourceIp"}}}
+    some_range = template["Conditions"]["HasSourceIp"]
+    assert assertion["Assert"] == {"Fn::Or": [some_range, template["Conditions"]["IsPrivate"]]}
+    condition, allowing, _ = policy_of(template)["Fn::If"]
+    assert condition == "AllowsByNetwork"
+    assert template["Conditions"]["AllowsByNetwork"] == {
+        "Fn::Or": [{"Condition": "IsPrivate"}, {"Condition": "WithoutAuth"}]
+    }
+    (statement,) = allowing["Statement"]
+    which, private, public = statement["Condition"]["Fn::If"]
+    assert which == "IsPrivate"
+    assert private["StringEquals"] == {"aws:SourceVpce": {"Ref": "VpcEndpointIds"}}
+    assert public == {"IpAddress": {"aws:SourceIp": {"Ref": "AllowedSourceIp"}}}
+
+
+def test_signatures_need_principals(template: Template) -> None:
+    """AuthMode IAM without a map of principals would refuse every call, so the stack is refused instead."""
+    rule = template["Rules"]["IamNeedsPrincipals"]
+    assert rule["RuleCondition"] == template["Conditions"]["WithSignatures"]
+
+
+def policy_of(template: Template) -> Template:
+    """Give the resource policy of the API."""
+    policy: Template = template["Resources"]["Api"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-policy"]
+    return policy
 
 
 def test_no_policy_lets_other_accounts_sign_their_way_in(template: Template) -> None:
-    """With a signature asked for, the resource policy only denies: an allowance for everybody would open it to AWS."""
-    policy = template["Resources"]["Api"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-policy"]
-    _, signed_policy, otherwise = policy["Fn::If"][2]["Fn::If"]
-    assert [statement["Effect"] for statement in signed_policy["Statement"]] == ["Deny"]
-    assert otherwise == {"Ref": "AWS::NoValue"}
+    """On a public API the policy only denies, and on a private one with signatures it allows this account alone."""
+    _, allowing, otherwise = policy_of(template)["Fn::If"]
+    condition, denying, nothing = otherwise["Fn::If"]
+    assert condition == "HasSourceIp"
+    assert [statement["Effect"] for statement in denying["Statement"]] == ["Deny"]
+    assert nothing == {"Ref": "AWS::NoValue"}
+    principal = allowing["Statement"][0]["Principal"]["Fn::If"]
+    own_account = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+    assert principal == ["WithSignatures", own_account, "*"]
+
+
+@pytest.mark.parametrize(
+    ("given", "fits"),
+    [
+        ("", True),
+        ("arn:aws:sts::123456789012:assumed-role/chat-*/*=chatbot", True),
+        ("arn:aws:iam::*:user/a=chatbot+search,arn:aws:iam::*:user/b=search", True),
+        ("chatbot", False),
+        ("arn:aws:iam::*:user/a", False),
+        ("arn:aws:iam::*:user/a=", False),
+        ("arn:aws:iam::*:user/a=two words", False),
+    ],
+)
+def test_the_map_of_principals_is_checked_by_cloudformation(template: Template, given: str, *, fits: bool) -> None:
+    """What the pattern lets through the gateway can read."""
+    pattern = template["Parameters"]["PrincipalUseCases"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, given)) is fits
+    if fits:
+        Settings.from_env({"BEDROCK_METER_PRINCIPALS": given})
 
 
 @pytest.mark.parametrize(
@@ -194,13 +305,15 @@ def test_every_integration_streams(template: Template) -> None:
     looked at in `make e2e`.
     """
     paths = template["Resources"]["Api"]["Properties"]["DefinitionBody"]["paths"]
-    (integration,) = [method["x-amazon-apigateway-integration"] for path in paths.values() for method in path.values()]
-    assert integration["type"] == "aws_proxy"
-    assert integration["responseTransferMode"] == "STREAM"
-    assert integration["timeoutInMillis"] == 900_000
-    assert integration["uri"]["Fn::Sub"].endswith(
-        ":lambda:path/2021-11-15/functions/${GatewayFunction.Arn}/response-streaming-invocations"
-    )
+    found = [method["x-amazon-apigateway-integration"] for path in paths.values() for method in path.values()]
+    assert len(found) == 3
+    for integration in found:
+        assert integration["type"] == "aws_proxy"
+        assert integration["responseTransferMode"] == "STREAM"
+        assert integration["timeoutInMillis"] == 900_000
+        assert integration["uri"]["Fn::Sub"].endswith(
+            ":lambda:path/2021-11-15/functions/${GatewayFunction.Arn}/response-streaming-invocations"
+        )
 
 
 def test_the_function_may_run_as_long_as_a_stream(template: Template) -> None:
@@ -233,7 +346,34 @@ def test_errors_of_api_gateway_name_their_exception(template: Template) -> None:
     assert {"DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED"} <= answers.keys()
     for answer in answers.values():
         assert re.fullmatch(r"'\w+Exception'", answer["ResponseParameters"]["Headers"]["x-amzn-ErrorType"])
-        assert answer["ResponseTemplates"] == {"application/json": '{"message":$context.error.messageString}'}
+        (text,) = answer["ResponseTemplates"].values()
+        for variant in text["Fn::If"][1:] if isinstance(text, dict) else [text]:
+            filled = variant.replace("$context.error.messageString", '"x"').replace("$context.authorizer.message", "x")
+            assert list(json.loads(filled)) == ["message"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "error"),
+    [
+        ("UNAUTHORIZED", 403, "AccessDeniedException"),
+        ("ACCESS_DENIED", 403, "AccessDeniedException"),
+        ("AUTHORIZER_FAILURE", 503, "ServiceUnavailableException"),
+        ("AUTHORIZER_CONFIGURATION_ERROR", 503, "ServiceUnavailableException"),
+    ],
+)
+def test_a_bad_key_is_bedrocks_403(template: Template, answer: str, status: int, error: str) -> None:
+    """A missing or bad key is what Bedrock says of one, and a registry that is down is something to try again."""
+    found = template["Resources"]["Api"]["Properties"]["GatewayResponses"][answer]
+    assert found["StatusCode"] == status
+    assert found["ResponseParameters"]["Headers"]["x-amzn-ErrorType"] == f"'{error}'"
+
+
+def test_a_call_without_a_key_is_told_how_to_send_one(template: Template) -> None:
+    """API Gateway's own answer to a missing header names both ways, as the authorizer's does."""
+    found = template["Resources"]["Api"]["Properties"]["GatewayResponses"]["UNAUTHORIZED"]
+    message = json.loads(found["ResponseTemplates"]["application/json"])["message"]
+    assert "AWS_BEARER_TOKEN_BEDROCK" in message
+    assert "x-api-key" in message
 
 
 def test_a_timeout_is_not_an_invitation_to_try_again(template: Template) -> None:
@@ -254,10 +394,14 @@ def test_the_defaults_make_a_deployment_that_starts(template: Template) -> None:
     """With every parameter at its default the settings are valid, and calls count for the default use case."""
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
     parameters = {name: str(parameter["Default"]) for name, parameter in template["Parameters"].items()}
-    environ = {name: parameters[value["Ref"]] for name, value in variables.items() if "Ref" in value}
+    environ = {
+        name: parameters.get(value["Ref"], "made-by-the-stack") for name, value in variables.items() if "Ref" in value
+    }
     settings = Settings.from_env({**environ, "AWS_REGION": "us-east-1"})
     assert settings.use_case == "default"
     assert settings.use_case_header is False
+    assert settings.auth is Auth.KEY
+    assert settings.table == "made-by-the-stack"
     assert settings.max_body_bytes == Settings().max_body_bytes
     assert settings.endpoint == "https://bedrock-runtime.us-east-1.amazonaws.com"
 

@@ -52,7 +52,7 @@ def test_patterns_are_those_of_the_main_stack(main: Template, nested: Template) 
     """What one stack takes the other takes too, so that a deployment does not fail half-way."""
     pairs = {
         "InvocationLogGroup": "ReconcileInvocationLogGroup",
-        "MeteredRoles": "ReconcileMeteredRoles",
+        "MeteredRoles": "MeteredRoles",
         "AlarmShare": "ReconcileAlarmShare",
         "AlarmTopicArn": "AlarmTopicArn",
         "LogRetentionDays": "LogRetentionDays",
@@ -63,7 +63,7 @@ def test_patterns_are_those_of_the_main_stack(main: Template, nested: Template) 
         ours, theirs = nested["Parameters"][inner], main["Parameters"][outer]
         for rule in ("AllowedPattern", "AllowedValues", "MinValue", "MaxValue", "Type"):
             assert ours.get(rule) == theirs.get(rule), inner
-    joined = "arn:aws:iam::123456789012:role/meter-GatewayRole-1A2B "
+    joined = "arn:aws:iam::123456789012:role/meter-GatewayRole-1A2B"
     assert re.fullmatch(nested["Parameters"]["MeteredRoles"]["AllowedPattern"], joined)
 
 

@@ -13,6 +13,9 @@ from meterctl.demo.command import demo
 from meterctl.doctor.command import command as doctor
 from meterctl.prices.command import command as prices
 from meterctl.reconcile.command import command as reconcile
+from meterctl.registry.keys import command as keys
+from meterctl.registry.limits import command as limits
+from meterctl.registry.usecases import command as usecases
 from meterctl.report.command import command as report
 from meterctl.series import series
 from meterctl.serve import serve
@@ -35,12 +38,15 @@ COMMANDS = (
     demo,
     doctor,
     emf_group,
+    keys,
+    limits,
     prices,
     reconcile,
     report,
     series,
     serve,
     simulate,
+    usecases,
 )
 for command in COMMANDS:
     cli.add_command(command)

@@ -3,18 +3,17 @@
 Pure: times, calls and limits come in, values go out. `limiter` puts it to work.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import ROUND_CEILING, Context, Decimal
-from functools import lru_cache
 from math import ceil
 from typing import Any
 
 from bedrock_meter.domain import Call, Certainty, Record
 from bedrock_meter.errors import BudgetExceeded, RateLimited
 from bedrock_meter.limits import Ask, Counter, Limit, OnExceed, Period, Settlement, Subject, Unit
+from bedrock_meter.registry import fits
 
 LEVELS = (50, 80, 100)
 """In percent of the amount: when a budget's owner is warned."""
@@ -101,7 +100,7 @@ def belongs(limit: Limit, call: Call) -> bool:
     if limit.subject is Subject.ALL:
         return True
     values = _values(limit.subject, call)
-    return any(_pattern(limit.pattern).fullmatch(value) for value in values if value is not None)
+    return any(fits(limit.pattern, value) for value in values if value is not None)
 
 
 def kind_of(call: Call) -> object:
@@ -119,11 +118,6 @@ def _values(subject: Subject, call: Call) -> Sequence[str | None]:
 
 
 _TAGS: Mapping[Subject, str] = {Subject.USE_CASE: "use_case", Subject.TEAM: "team", Subject.KEY: "key_id"}
-
-
-@lru_cache(maxsize=1024)
-def _pattern(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,17 +6,21 @@ A setting that is missing takes its default; one that is wrong raises `ConfigErr
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
 from types import MappingProxyType
-from typing import NamedTuple
-from urllib.parse import urlsplit
 
-from bedrock_meter.dimensions import USE_CASE_NAME
+from bedrock_meter import settingvalues as read
+from bedrock_meter.caller import Auth
+from bedrock_meter.endpoints import S3Object, service_url
 from bedrock_meter.errors import ConfigError
-from bedrock_meter.principals import ArnPatterns, PrincipalMap
+from bedrock_meter.registry import NAME
 
 NAMESPACE = "BEDROCK_METER_NAMESPACE"
 SERVICE = "BEDROCK_METER_SERVICE"
+AUTH = "BEDROCK_METER_AUTH"
+REGISTRY = "BEDROCK_METER_REGISTRY"
+PRINCIPALS = "BEDROCK_METER_PRINCIPALS"
+PROPAGATE_METADATA = "BEDROCK_METER_PROPAGATE_METADATA"
+ATTRIBUTION_ROLE = "BEDROCK_METER_ATTRIBUTION_ROLE"
 USE_CASE = "BEDROCK_METER_USE_CASE"
 USE_CASES = "BEDROCK_METER_USE_CASES"
 USE_CASE_HEADER = "BEDROCK_METER_USE_CASE_HEADER"
@@ -42,28 +46,17 @@ HOLD = "BEDROCK_METER_HOLD"
 TIME_ZONE = "BEDROCK_METER_TIME_ZONE"
 DEFAULT_MAX_OUTPUT_TOKENS = "BEDROCK_METER_DEFAULT_MAX_OUTPUT_TOKENS"
 EVENT_BUS = "BEDROCK_METER_EVENT_BUS"
+STS_URL = "AWS_ENDPOINT_URL_STS"
 EVENTS_URL = "AWS_ENDPOINT_URL_EVENTBRIDGE"
-PRINCIPALS = "BEDROCK_METER_PRINCIPALS"
 CALLS_TABLE = "BEDROCK_METER_CALLS_TABLE"
 DEAD_LETTER_QUEUE = "BEDROCK_METER_DEAD_LETTER_QUEUE"
 
 _NAMESPACE_NAME = re.compile(r"(?!AWS/)[A-Za-z0-9._/#:-]{1,255}")
-# No dots: TLS names of buckets have one label. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-_S3_URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9-]{1,61}[a-z0-9])/(?P<key>[A-Za-z0-9][A-Za-z0-9._/-]{0,511})")
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _BUS_NAME = re.compile(r"[A-Za-z0-9/_.:-]{1,1600}")
-
-
-class S3Object(NamedTuple):
-    """Where an object is in S3."""
-
-    bucket: str
-    key: str
-
-    def __str__(self) -> str:
-        """Give its URL."""
-        return f"s3://{self.bucket}/{self.key}"
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,576}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +67,14 @@ class Settings:
     """The CloudWatch namespace. (BEDROCK_METER_NAMESPACE)"""
     service: str = "bedrock-meter"
     """The value of the ``Service`` dimension: the stack's name. (BEDROCK_METER_SERVICE)"""
+    auth: Auth = Auth.NONE
+    """Who authenticates the callers of the gateway. (BEDROCK_METER_AUTH)"""
+    registry: str | None = None
+    """The file of registry and limits, where there is no table. (BEDROCK_METER_REGISTRY)"""
+    propagate_metadata: bool = False
+    """Whether use case and record id go into the request metadata. (BEDROCK_METER_PROPAGATE_METADATA)"""
+    attribution_role: str | None = None
+    """The role that is assumed once for each use case to sign its calls. (BEDROCK_METER_ATTRIBUTION_ROLE)"""
     use_case: str | None = None
     """The use case of calls that name none; without it such calls are refused. (BEDROCK_METER_USE_CASE)"""
     use_cases: frozenset[str] = frozenset()
@@ -133,8 +134,9 @@ class Settings:
     """The EventBridge bus that gets an event for each warning level; None for none. (BEDROCK_METER_EVENT_BUS)"""
     aws_endpoint_url_eventbridge: str | None = None
     """Where EventBridge is; None for AWS's own in the Region. (AWS_ENDPOINT_URL_EVENTBRIDGE)"""
-    principals: Mapping[str, str] = MappingProxyType({})
-    """The use case by ARN pattern of a principal, for calls that the log door counts. (BEDROCK_METER_PRINCIPALS)"""
+    principals: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    """The use cases that principals may name by patterns of their ARNs, the default first: with IAM, and for calls that
+    the log door counts. (BEDROCK_METER_PRINCIPALS)"""
     calls_table: str | None = None
     """The DynamoDB table in which the log door notes each call once; None notes the latest ones in memory.
     (BEDROCK_METER_CALLS_TABLE)"""
@@ -142,6 +144,8 @@ class Settings:
     """The URL of the SQS queue for log entries that cannot be counted. (BEDROCK_METER_DEAD_LETTER_QUEUE)"""
     region: str | None = None
     """The AWS Region to sign for. (AWS_REGION, else AWS_DEFAULT_REGION)"""
+    aws_endpoint_url_sts: str | None = None
+    """Where STS is; None for AWS's own. (AWS_ENDPOINT_URL_STS)"""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -152,47 +156,52 @@ class Settings:
         """
         default = cls()
         given = {name: value.strip() for name, value in environ.items() if value.strip()}
-        use_case = _named(given, USE_CASE, USE_CASE_NAME)
-        listed = _names(given, USE_CASES)
+        use_case = read.named(given, USE_CASE, NAME)
+        listed = read.names(given, USE_CASES)
         for name in listed:
-            check_use_case(name, setting=USE_CASES)
+            read.check_use_case(name, setting=USE_CASES)
         if PRICES in given and PRICES_URL in given:
             raise ConfigError(PRICES_URL, f"it cannot be set together with {PRICES}: they name different price books")
         return cls(
-            namespace=_named(given, NAMESPACE, _NAMESPACE_NAME) or default.namespace,
-            service=_named(given, SERVICE, _SERVICE_NAME) or default.service,
+            auth=read.auth(given, AUTH),
+            registry=given.get(REGISTRY),
+            principals=read.principals(given, PRINCIPALS),
+            propagate_metadata=read.switch(given, PROPAGATE_METADATA),
+            attribution_role=read.named(given, ATTRIBUTION_ROLE, _ROLE_ARN),
+            namespace=read.named(given, NAMESPACE, _NAMESPACE_NAME) or default.namespace,
+            service=read.named(given, SERVICE, _SERVICE_NAME) or default.service,
             use_case=use_case,
             use_cases=listed | ({use_case} if use_case else frozenset()),
-            use_case_header=_switch(given, USE_CASE_HEADER),
-            models=_names(given, MODELS) or None,
+            use_case_header=read.switch(given, USE_CASE_HEADER),
+            models=read.names(given, MODELS) or None,
             prices=given.get(PRICES),
-            prices_url=s3_object(given[PRICES_URL], setting=PRICES_URL) if PRICES_URL in given else None,
-            prices_check_seconds=_number(given, PRICES_CHECK_SECONDS, default.prices_check_seconds, least=1),
+            prices_url=read.s3_object(given[PRICES_URL], setting=PRICES_URL) if PRICES_URL in given else None,
+            prices_check_seconds=read.number(given, PRICES_CHECK_SECONDS, default.prices_check_seconds, least=1),
             invocation_log=given.get(INVOCATION_LOG),
-            metered_roles=_patterns(given),
-            upstream_url=_url(given, UPSTREAM_URL),
-            max_body_bytes=int(_number(given, MAX_BODY_BYTES, default.max_body_bytes, least=1)),
-            read_timeout_seconds=_number(given, READ_TIMEOUT_SECONDS, default.read_timeout_seconds, least=0.1),
-            drain_seconds=_number(given, DRAIN_SECONDS, default.drain_seconds, least=0),
-            drain_bytes=int(_number(given, DRAIN_BYTES, default.drain_bytes, least=0)),
-            estimate_sample=_number(given, ESTIMATE_SAMPLE, default.estimate_sample, least=0, most=1),
-            count_tokens_bytes=int(_number(given, COUNT_TOKENS_BYTES, 0, least=1)) or None,
-            count_tokens_seconds=_number(given, COUNT_TOKENS_SECONDS, default.count_tokens_seconds, least=0.05),
-            table=_named(given, TABLE, _TABLE_NAME),
-            aws_endpoint_url_dynamodb=_url(given, TABLE_URL),
-            fail_mode=_choice(given, FAIL_MODE, default.fail_mode, "closed"),
-            unpriced=_choice(given, UNPRICED, default.unpriced, "allow"),
-            hold=_choice(given, HOLD, default.hold, "estimate"),
-            time_zone=_zone(given, TIME_ZONE, default.time_zone),
+            metered_roles=read.arn_patterns(given, METERED_ROLES),
+            upstream_url=read.url(given, UPSTREAM_URL),
+            max_body_bytes=int(read.number(given, MAX_BODY_BYTES, default.max_body_bytes, least=1)),
+            read_timeout_seconds=read.number(given, READ_TIMEOUT_SECONDS, default.read_timeout_seconds, least=0.1),
+            drain_seconds=read.number(given, DRAIN_SECONDS, default.drain_seconds, least=0),
+            drain_bytes=int(read.number(given, DRAIN_BYTES, default.drain_bytes, least=0)),
+            estimate_sample=read.number(given, ESTIMATE_SAMPLE, default.estimate_sample, least=0, most=1),
+            count_tokens_bytes=int(read.number(given, COUNT_TOKENS_BYTES, 0, least=1)) or None,
+            count_tokens_seconds=read.number(given, COUNT_TOKENS_SECONDS, default.count_tokens_seconds, least=0.05),
+            table=read.named(given, TABLE, _TABLE_NAME),
+            aws_endpoint_url_dynamodb=read.url(given, TABLE_URL),
+            fail_mode=read.choice(given, FAIL_MODE, default.fail_mode, "closed"),
+            unpriced=read.choice(given, UNPRICED, default.unpriced, "allow"),
+            hold=read.choice(given, HOLD, default.hold, "estimate"),
+            time_zone=read.zone_name(given, TIME_ZONE, default.time_zone),
             default_max_output_tokens=int(
-                _number(given, DEFAULT_MAX_OUTPUT_TOKENS, default.default_max_output_tokens, least=1)
+                read.number(given, DEFAULT_MAX_OUTPUT_TOKENS, default.default_max_output_tokens, least=1)
             ),
-            event_bus=_named(given, EVENT_BUS, _BUS_NAME),
-            aws_endpoint_url_eventbridge=_url(given, EVENTS_URL),
-            principals=_principals(given),
-            calls_table=_named(given, CALLS_TABLE, _TABLE_NAME),
-            dead_letter_queue=_url(given, DEAD_LETTER_QUEUE),
+            event_bus=read.named(given, EVENT_BUS, _BUS_NAME),
+            aws_endpoint_url_eventbridge=read.url(given, EVENTS_URL),
+            calls_table=read.named(given, CALLS_TABLE, _TABLE_NAME),
+            dead_letter_queue=read.url(given, DEAD_LETTER_QUEUE),
             region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
+            aws_endpoint_url_sts=read.url(given, STS_URL),
         )
 
     @property
@@ -207,155 +216,3 @@ class Settings:
         if not self.region:
             raise ConfigError("AWS_REGION", f"set a Region, or {UPSTREAM_URL}, so that there is a Bedrock to call")
         return service_url("bedrock-runtime", self.region)
-
-
-def control_plane_url(region: str) -> str:
-    """Give the URL of Bedrock's control plane in a Region."""
-    return service_url("bedrock", region)
-
-
-def s3_url(place: S3Object, region: str, endpoint: str | None = None) -> str:
-    """Give the URL of an object in S3; its name needs no percent-encoding.
-
-    Args:
-        place: The object.
-        region: The Region of its bucket.
-        endpoint: Another S3 than AWS's, without a slash at its end.
-    """
-    if endpoint:
-        return f"{endpoint}/{place.bucket}/{place.key}"
-    return f"{service_url(f'{place.bucket}.s3', region)}/{place.key}"
-
-
-def service_url(service: str, region: str) -> str:
-    """Give the URL of an AWS service in a Region."""
-    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    return f"https://{service}.{region}.{suffix}"
-
-
-def check_use_case(name: str, *, setting: str) -> None:
-    """Refuse what cannot be the name of a use case.
-
-    Raises:
-        ConfigError: It cannot; the error names the setting.
-    """
-    if not USE_CASE_NAME.fullmatch(name):
-        raise ConfigError(setting, f"{name!r} is no use case name; {_rule(USE_CASE_NAME)}")
-
-
-def s3_object(url: str, *, setting: str) -> S3Object:
-    """Read where an object is.
-
-    Raises:
-        ConfigError: It is no such URL; the error names the setting.
-    """
-    parts = _S3_URL.fullmatch(url)
-    if parts is None:
-        raise ConfigError(setting, f"{url!r} is no place such as s3://bucket/approved/prices.json")
-    return S3Object(parts["bucket"], parts["key"])
-
-
-def _rule(pattern: re.Pattern[str]) -> str:
-    return f"it has to match {pattern.pattern}"
-
-
-def _named(given: Mapping[str, str], setting: str, pattern: re.Pattern[str]) -> str | None:
-    value = given.get(setting)
-    if value is not None and not pattern.fullmatch(value):
-        raise ConfigError(setting, f"{value!r} cannot be used; {_rule(pattern)}")
-    return value
-
-
-def _names(given: Mapping[str, str], setting: str) -> frozenset[str]:
-    return frozenset(name.strip() for name in given.get(setting, "").split(",") if name.strip())
-
-
-def _principals(given: Mapping[str, str]) -> Mapping[str, str]:
-    found: dict[str, str] = {}
-    for word in given.get(PRINCIPALS, "").split():
-        # An ARN may hold "=" and ",", the name of a use case neither.
-        pattern, divided, use_case = word.rpartition("=")
-        if not divided:
-            raise ConfigError(PRINCIPALS, f"{word!r} is not pattern=use_case")
-        if found.get(pattern, use_case) != use_case:
-            raise ConfigError(PRINCIPALS, f"{pattern!r} stands there twice, with two use cases")
-        found[pattern] = use_case
-    try:
-        PrincipalMap(found)
-    except ValueError as error:
-        raise ConfigError(PRINCIPALS, str(error)) from error
-    return MappingProxyType(found)
-
-
-def _patterns(given: Mapping[str, str]) -> frozenset[str]:
-    found = frozenset(given.get(METERED_ROLES, "").split())
-    try:
-        ArnPatterns(found)
-    except ValueError as error:
-        raise ConfigError(METERED_ROLES, str(error)) from error
-    return found
-
-
-def _switch(given: Mapping[str, str], setting: str) -> bool:
-    return _choice(given, setting, "off", "on") == "on"
-
-
-def _choice(given: Mapping[str, str], setting: str, default: str, other: str) -> str:
-    value = given.get(setting, default).lower()
-    if value not in {default, other}:
-        raise ConfigError(setting, f"it is {other} or {default}, not {value!r}")
-    return value
-
-
-def _zone(given: Mapping[str, str], setting: str, default: str) -> str:
-    value = given.get(setting, default)
-    try:
-        zone(value)
-    except (OSError, ValueError, KeyError):  # a file that is none, a name that is none, a zone that is not there
-        problem = f"{value!r} is no time zone that this machine knows, such as Europe/Berlin (or it lacks the tzdata)"
-        raise ConfigError(setting, problem) from None
-    return value
-
-
-def zone(name: str) -> tzinfo:
-    """Give a time zone by its name. UTC needs no database."""
-    if name == "UTC":
-        return UTC
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - hardly any deployment needs it
-
-    return ZoneInfo(name)
-
-
-def _url(given: Mapping[str, str], setting: str) -> str | None:
-    value = given.get(setting)
-    if value is None:
-        return None
-    if not _is_base_url(value):
-        raise ConfigError(setting, "it has to be an http or https URL of a host, without user, query or fragment")
-    return value.rstrip("/")
-
-
-def _is_base_url(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        _ = parts.port  # raises when it is none
-    except ValueError:
-        return False
-    extra = parts.query or parts.fragment or "@" in parts.netloc
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not extra
-
-
-def _number(
-    given: Mapping[str, str], setting: str, default: float, *, least: float, most: float = float("inf")
-) -> float:
-    value = given.get(setting)
-    if value is None:
-        return default
-    try:
-        number = float(value)
-    except ValueError:
-        number = float("nan")
-    if not least <= number <= most or number == float("inf"):
-        bounds = f"{least} or more" if most == float("inf") else f"from {least} to {most}"
-        raise ConfigError(setting, f"it has to be a number, {bounds}, not {value!r}")
-    return number

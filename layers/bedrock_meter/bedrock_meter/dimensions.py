@@ -5,6 +5,7 @@ never become one. The full names stay in the properties of the line, which cost 
 """
 
 import re
+from collections.abc import Container
 
 from bedrock_meter.domain import Record
 
@@ -14,7 +15,6 @@ OTHER = "other"
 MAX_WORKED_MODELS = 500
 """Without a register, so many models become dimensions at most; Bedrock has some 150, each under a few profile ids."""
 
-USE_CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What the name of a use case, a team or a key looks like."""
 
 # What CloudWatch accepts as a dimension value, and short enough to read
@@ -30,20 +30,20 @@ class Dimensions:
     """Decides about the two dimensions whose values come with the call.
 
     Args:
-        use_cases: The registered use cases.
+        use_cases: The registered use cases; it may be a view that changes.
         models: The registered model ids, each of which stands for its inference profiles too; None registers every
             model as soon as it has worked once.
     """
 
-    def __init__(self, *, use_cases: frozenset[str], models: frozenset[str] | None) -> None:
-        self._use_cases = frozenset(filter(_is_value, use_cases))
+    def __init__(self, *, use_cases: Container[str], models: frozenset[str] | None) -> None:
+        self._use_cases = use_cases
         self._models = None if models is None else frozenset(filter(_is_value, models))
         self._worked: set[str] = set()
 
     def use_case(self, record: Record) -> str:
         """Give the value of ``UseCase``."""
         name = record.call.use_case
-        return name if name is not None and name in self._use_cases else OTHER
+        return name if name is not None and name in self._use_cases and _is_value(name) else OTHER
 
     def model(self, record: Record) -> str:
         """Give the value of ``ModelId``: the profile that was called, else the foundation model."""

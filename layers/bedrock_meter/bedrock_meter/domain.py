@@ -15,8 +15,7 @@ from types import MappingProxyType
 
 from bedrock_meter.forecast import Forecast
 
-MAX_COUNT = 10**9
-"""The largest token count that is believed. Context windows hold some 10^7 tokens; more is a fault of its sender."""
+MAX_COUNT = 10**9  # the largest token count that is believed: a hundred times the largest context window on Bedrock
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _NO_UNITS: Mapping[str, int] = MappingProxyType({})

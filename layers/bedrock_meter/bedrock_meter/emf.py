@@ -10,7 +10,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 This is the only module of the library in which a float may stand for money.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 from functools import lru_cache
 from json import JSONEncoder
@@ -88,7 +88,7 @@ class Emf:
     """
 
     def __init__(
-        self, *, namespace: str, service: str, use_cases: frozenset[str], models: frozenset[str] | None, version: str
+        self, *, namespace: str, service: str, use_cases: Container[str], models: frozenset[str] | None, version: str
     ) -> None:
         self._namespace = namespace
         self._service = service

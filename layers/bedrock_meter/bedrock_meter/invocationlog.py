@@ -16,12 +16,12 @@ from typing import Any
 
 from bedrock_meter.asked import described
 from bedrock_meter.charge import charge
-from bedrock_meter.dimensions import USE_CASE_NAME
 from bedrock_meter.domain import Call, Ending, Family, Outcome, Record, UsageSource
 from bedrock_meter.logentry import ERROR_UNKNOWN, error_code, http_status, operation, parse_line, part, text, time
 from bedrock_meter.modelid import MAX_MODEL_ID, parse
 from bedrock_meter.ports import ModelResolver, Pricer, Principals
 from bedrock_meter.principals import ArnPatterns
+from bedrock_meter.registry import NAME
 from bedrock_meter.session import PRICING_FAULT
 from bedrock_meter.usage import Reading
 from bedrock_meter.usage.buffered import read_document
@@ -132,12 +132,13 @@ class LogReader:
         metadata = part(entry, "requestMetadata")
         tags: dict[str, str] = {}
         for name in _TAGS if metadata else ():
-            if isinstance(value := metadata.get(name), str) and USE_CASE_NAME.fullmatch(value):
+            if isinstance(value := metadata.get(name), str) and NAME.fullmatch(value):
                 tags[name] = value
         if "use_case" not in tags:
             if "use_case" in metadata:
                 faults.append(USE_CASE_INVALID)
-            tags["use_case"] = (identity and self.principals.find(identity)) or UNATTRIBUTED
+            found = self.principals.find(identity) if identity else None
+            tags["use_case"] = found[0] if found else UNATTRIBUTED
         account = text(entry.get("accountId"))
         if account is not None:
             tags["account"] = account

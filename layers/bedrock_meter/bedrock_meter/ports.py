@@ -42,10 +42,10 @@ class Pricer(Protocol):
 
 
 class Principals(Protocol):
-    """Who knows for which use case an IAM principal calls. A `PrincipalMap` is one."""
+    """Who knows which use cases an IAM principal may name. A `PrincipalMap` is one."""
 
-    def find(self, arn: str) -> str | None:
-        """Give the use case of a principal, by its ARN as STS shows it; None where nobody said."""
+    def find(self, arn: str) -> tuple[str, ...] | None:
+        """Give the use cases of a principal, by its ARN as STS shows it, the default first; None where nobody said."""
 
 
 class FaultLog(Protocol):

@@ -1,4 +1,4 @@
-"""Which use case an IAM principal calls for: patterns of ARNs, checked so that no principal can match two use cases.
+"""Which use cases an IAM principal may name: patterns of ARNs, checked so that no principal can match two answers.
 
 A pattern is an ARN in which ``*`` stands for any text and ``?`` for one character, within one of the six parts of the
 ARN, as in IAM's ``ArnLike``. Bedrock's invocation log names the caller as AWS STS does,
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import combinations
 
-from bedrock_meter.dimensions import USE_CASE_NAME
+from bedrock_meter.registry import NAME
 
 MAX_PATTERNS = 1000
 """Pairs of patterns are compared when they are written, and each principal is held against all of them once."""
@@ -43,34 +43,34 @@ class PrincipalMap:
     """A `Principals` over patterns.
 
     Args:
-        patterns: Use case by pattern.
+        patterns: Use cases by pattern, the default first.
 
     Raises:
-        ValueError: A pattern or a use case cannot be one, or a principal could match the patterns of two use cases; the
-            message quotes them.
+        ValueError: A pattern or a use case cannot be one, or a principal could match two patterns with different use
+            cases; the message quotes them.
     """
 
-    def __init__(self, patterns: Mapping[str, str]) -> None:
+    def __init__(self, patterns: Mapping[str, tuple[str, ...]]) -> None:
         if len(patterns) > MAX_PATTERNS:
             raise ValueError(
                 f"{len(patterns)} patterns are more than {MAX_PATTERNS}; let one pattern stand for several"
             )
-        for use_case in patterns.values():
-            if not USE_CASE_NAME.fullmatch(use_case):
-                raise ValueError(f"{use_case!r} is no use case name; it has to match {USE_CASE_NAME.pattern}")
-        by_use_case: dict[str, list[str]] = {}
-        for pattern, use_case in patterns.items():
-            by_use_case.setdefault(use_case, []).append(pattern)
+        by_use_cases: dict[tuple[str, ...], list[str]] = {}
+        for pattern, use_cases in patterns.items():
+            for use_case in use_cases or ("",):
+                if not NAME.fullmatch(use_case):
+                    raise ValueError(f"{use_case!r} is no use case name; it has to match {NAME.pattern}")
+            by_use_cases.setdefault(use_cases, []).append(pattern)
         _refuse_overlap(patterns)
-        self._patterns = [(ArnPatterns(group), use_case) for use_case, group in by_use_case.items()]
+        self._patterns = [(ArnPatterns(group), use_cases) for use_cases, group in by_use_cases.items()]
         self._find = lru_cache(maxsize=4096)(self._search)
 
-    def find(self, arn: str) -> str | None:
-        """Give the use case of a principal; None where no pattern matches."""
+    def find(self, arn: str) -> tuple[str, ...] | None:
+        """Give the use cases of a principal, the default first; None where no pattern matches."""
         return self._find(arn)
 
-    def _search(self, arn: str) -> str | None:
-        return next((use_case for patterns, use_case in self._patterns if arn in patterns), None)
+    def _search(self, arn: str) -> tuple[str, ...] | None:
+        return next((use_cases for patterns, use_cases in self._patterns if arn in patterns), None)
 
 
 def meet(first: str, second: str) -> bool:
@@ -106,12 +106,12 @@ def _step(char: str, second: str, before: list[bool]) -> list[bool]:
     return after
 
 
-def _refuse_overlap(patterns: Mapping[str, str]) -> None:
-    sessions = [(pattern, _sessions(pattern), use_case) for pattern, use_case in patterns.items()]
-    for (first, one, use_case), (second, other, another) in combinations(sessions, 2):
-        if use_case != another and meet(one, other):
+def _refuse_overlap(patterns: Mapping[str, tuple[str, ...]]) -> None:
+    sessions = [(pattern, _sessions(pattern), use_cases) for pattern, use_cases in patterns.items()]
+    for (first, one, use_cases), (second, other, others) in combinations(sessions, 2):
+        if use_cases != others and meet(one, other):
             raise ValueError(
-                f"a principal can match both {first!r} ({use_case}) and {second!r} ({another}); "
+                f"a principal can match both {first!r} ({'+'.join(use_cases)}) and {second!r} ({'+'.join(others)}); "
                 "make one of the two narrower, so that every call counts for one use case"
             )
 

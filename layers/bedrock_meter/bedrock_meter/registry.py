@@ -8,6 +8,7 @@ guessed, and a slow hash would only slow the authorizer.
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """A use case, a team or an owner; a use case's name is also a metric dimension."""
@@ -17,6 +18,11 @@ SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 KEY_TEXT = re.compile(rf"bm-({KEY_ID.pattern})-({SECRET.pattern})")
 MAX_KEY_TEXT = 128
 """Whatever is longer is no key and is not looked at further."""
+MAX_USE_CASES = 32
+"""So many use cases a key may name; they travel in the answer of the authorizer."""
+MAX_PATTERNS = 32
+MAX_PATTERN = 256
+"""Characters; a model id has no more that matter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +44,15 @@ class UseCase:
         for field, value in (("name", self.name), ("team", self.team), ("owner", self.owner)):
             if value is not None and not NAME.fullmatch(value):
                 raise ValueError(f"{field} has to match {NAME.pattern}")
-        if not self.models:
-            raise ValueError("models has to have at least one pattern")
+        if not 1 <= len(self.models) <= MAX_PATTERNS:
+            raise ValueError(f"models has to have 1 to {MAX_PATTERNS} patterns")
+        for pattern in self.models:
+            if not 1 <= len(pattern) <= MAX_PATTERN or not pattern.isascii() or not pattern.isprintable():
+                raise ValueError(f"a pattern of models has to have 1 to {MAX_PATTERN} printable ASCII characters")
+
+    def allows(self, *names: str | None) -> bool:
+        """Tell whether a model that goes by any of these names may be called."""
+        return any(fits(pattern, name) for pattern in self.models for name in names if name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,5 +78,38 @@ class Key:
         """Refuse a key that cannot work."""
         if not KEY_ID.fullmatch(self.id):
             raise ValueError(f"id has to match {KEY_ID.pattern}")
+        if not re.fullmatch(r"[0-9a-f]{64}", self.secret_sha256):
+            raise ValueError("secret_sha256 has to be 64 hexadecimal digits")
+        if not 1 <= len(self.use_cases) <= MAX_USE_CASES:
+            raise ValueError(f"use_cases has to have 1 to {MAX_USE_CASES} names")
+        if not all(map(NAME.fullmatch, self.use_cases)):
+            raise ValueError(f"every name in use_cases has to match {NAME.pattern}")
         if self.default_use_case not in self.use_cases:
             raise ValueError("default_use_case has to be one of use_cases")
+        for field in ("expires_at", "revoked_at", "created_at"):
+            value: datetime | None = getattr(self, field)
+            if value is not None and value.utcoffset() is None:
+                raise ValueError(f"{field} has to say its time zone")
+
+    def expired(self, now: datetime) -> bool:
+        """Tell whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= now
+
+    def revoked(self, now: datetime) -> bool:
+        """Tell whether it is revoked by now; a key that is being rotated is revoked from a later time on."""
+        return self.revoked_at is not None and self.revoked_at <= now
+
+
+def fits(pattern: str, value: str) -> bool:
+    """Tell whether a value is one of a pattern, in which ``*`` stands for any characters."""
+    return _compiled(pattern).fullmatch(value) is not None
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # Possessive runs between the stars: without them a pattern of many stars takes time that grows without bound.
+    first, *parts = map(re.escape, re.sub(r"\*+", "*", pattern).split("*"))
+    if not parts:
+        return re.compile(first, re.DOTALL)
+    *middle, last = parts
+    return re.compile(first + "".join(f"(?>.*?{part})" for part in middle) + ".*" + last, re.DOTALL)

@@ -127,7 +127,7 @@ def match(method: str, path: str) -> Target:
         )
     raise UnknownOperation(
         f"The gateway has no route {method[:16]} {path[:200]!r}, so it would not be metered and is not forwarded. "
-        f"Routes: {ROUTES_TEXT}, GET /healthz."
+        f"Routes: {ROUTES_TEXT}, GET /usage, GET /healthz."
     )
 
 

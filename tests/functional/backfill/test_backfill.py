@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 DAY = Period(start=datetime(2026, 11, 25, tzinfo=UTC), end=datetime(2026, 11, 26, tzinfo=UTC))
-SETTINGS = Settings(principals={CHATBOT_ROLE: "chatbot"}, metered_roles=frozenset({GATEWAY_ROLE}))
+SETTINGS = Settings(principals={CHATBOT_ROLE: ("chatbot",)}, metered_roles=frozenset({GATEWAY_ROLE}))
 
 
 @pytest.fixture(autouse=True)

@@ -108,7 +108,7 @@ def _pointing(url: str) -> dict[str, str]:
 
 @contextmanager
 def _serving(upstream: str, folder: Path) -> Iterator[str]:
-    options = "--port", "0", "--upstream", upstream, "--use-case", "clients", "--emf", str(folder / EMF)
+    options = "--port", "0", "--upstream", upstream, "--no-auth", "--use-case", "clients", "--emf", str(folder / EMF)
     with subprocess.Popen(
         [sys.executable, "-m", "meterctl", "serve", *options],
         env=_environment(folder),

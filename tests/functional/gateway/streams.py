@@ -12,12 +12,16 @@ from zlib import crc32
 from tests.builders import Bench, FakeClock
 from tests.functional.gateway.calls import CLAUDE_PATH, CONVERSE_BODY
 
+from awshttp.credentials import Credentials
 from bedrock_meter.adapters.limiting import Limiting
+from bedrock_meter.budget import Windows
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Record
 from bedrock_meter.limiter import Limiter
 from gateway.http import Request, Response
+from gateway.identity import identity_for
 from gateway.relay import Gateway
+from gateway.usage import UsageReport
 
 INPUT, OUTPUT = 11, 7
 EVENT_STREAM = "application/vnd.amazon.eventstream"
@@ -147,9 +151,11 @@ class FakeUpstream:
     targets: list[str] = field(default_factory=list)
     """The request targets that it got."""
 
-    def sign(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    def sign(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, credentials: Credentials | None = None
+    ) -> bytes:
         """Note the request."""
-        del method, headers
+        del method, headers, credentials
         self.targets.append(path)
         return body
 
@@ -176,11 +182,14 @@ class Rig:
         self.bench = Bench()
         self.upstream = FakeUpstream(iter(answers))
         usual: dict[str, Any] = {"use_case": "tests", "region": "us-east-1"}
+        chosen = Settings(**(usual | settings))
         self.gateway = Gateway(
-            settings=Settings(**(usual | settings)),
+            settings=chosen,
             meter=self.bench.meter,
             upstream=self.upstream,
             clock=self.bench.clock,
+            identity=identity_for(chosen, None),
+            usage=UsageReport(windows=Windows()),
             limiting=None if limiter is None else Limiting(limiter=limiter, finish=lambda: None),
         )
 

@@ -12,7 +12,8 @@ from tests.functional.gateway.stub import Reply, StubUpstream, http, sends, send
 
 from awshttp.credentials import EnvironmentCredentials
 from bedrock_meter.adapters.pricebook import PriceBookFile, packaged_book
-from bedrock_meter.config import S3Object, Settings
+from bedrock_meter.config import Settings
+from bedrock_meter.endpoints import S3Object
 from bedrock_meter.modelid import parse
 from gateway import app
 from gateway.approved import APPROVED_PRICES_FAULT, ApprovedPrices, from_s3

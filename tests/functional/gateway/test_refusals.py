@@ -12,10 +12,10 @@ from tests.functional.gateway.calls import CLAUDE, CLAUDE_BODY, CLAUDE_PATH, CON
 from tests.functional.gateway.door import Door, HttpAnswer, client_of, open_door
 from tests.functional.gateway.stub import StubUpstream, http, sends
 
+from bedrock_meter.caller import USE_CASE_HEADER
 from bedrock_meter.domain import Certainty, Ending, Operation, Status
 from bedrock_meter.errors import MeterError
 from bedrock_meter.request import MODEL_ROUTES
-from gateway.identity import USE_CASE_HEADER
 from meterctl.lambda_front import InvocationContext, to_event
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ CASES: Mapping[str, Case] = {
         body=CLAUDE_BODY.ljust(LIMIT + 1),
         settings={"max_body_bytes": LIMIT},
     ),
-    "no-use-case": denied("names no use case", "Ask the owner of the gateway", headers={}, use_case=None),
+    "no-use-case": denied("names no use case", "Ask the gateway's owner", headers={}, use_case=None),
     "no-use-case-but-a-choice": denied(
         "names no use case",
         f"Send {USE_CASE_HEADER} with one of: chatbot, tests",
@@ -124,10 +124,10 @@ CASES: Mapping[str, Case] = {
         **REGISTERED,
     ),
     "use-case-not-registered": denied(
-        "not registered", "one of: chatbot, tests", headers={USE_CASE_HEADER: "someone-elses"}, **REGISTERED
+        "not one of its caller's", "one of: chatbot, tests", headers={USE_CASE_HEADER: "someone-elses"}, **REGISTERED
     ),
-    "use-case-empty": denied("not registered", headers={USE_CASE_HEADER: ""}, **REGISTERED),
-    "use-case-twice": denied("not registered", headers={USE_CASE_HEADER: "tests,chatbot"}, **REGISTERED),
+    "use-case-empty": denied("not one of its caller's", headers={USE_CASE_HEADER: ""}, **REGISTERED),
+    "use-case-twice": denied("not one of its caller's", headers={USE_CASE_HEADER: "tests,chatbot"}, **REGISTERED),
     "use-case-header-off": denied(
         "does not take the use case from the header", "leave it out", headers={USE_CASE_HEADER: "tests"}
     ),

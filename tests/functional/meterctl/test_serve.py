@@ -20,6 +20,7 @@ import boto3
 import pytest
 from h2.connection import H2Connection
 from h2.events import DataReceived, ResponseReceived, StreamEnded
+from tests.functional.gateway.door import send
 
 from meterctl.simulate import Simulator
 
@@ -89,7 +90,7 @@ def test_calls_are_relayed_and_their_lines_appended(simulator: Simulator, tmp_pa
     """Each call adds one line to the EMF file, which keeps what was in it."""
     emf_file = tmp_path / "emf.jsonl"
     emf_file.write_text("kept\n")
-    arguments = "--upstream", simulator.url, "--use-case", "chatbot", "--emf", str(emf_file)
+    arguments = "--upstream", simulator.url, "--no-auth", "--use-case", "chatbot", "--emf", str(emf_file)
     with serving(*arguments) as (url, _), client(url) as bedrock:
         output = ask(bedrock, "hello")
 
@@ -102,7 +103,7 @@ def test_calls_are_relayed_and_their_lines_appended(simulator: Simulator, tmp_pa
 def test_streams_are_relayed_and_counted(simulator: Simulator, tmp_path: Path) -> None:
     """Both stream operations of boto3 run to their end, and each leaves a line with what the last event says."""
     emf_file = tmp_path / "emf.jsonl"
-    arguments = "--upstream", simulator.url, "--use-case", "chatbot", "--emf", str(emf_file)
+    arguments = "--upstream", simulator.url, "--no-auth", "--use-case", "chatbot", "--emf", str(emf_file)
     question = {"schemaVersion": "messages-v1", "messages": [{"role": "user", "content": [{"text": "hello"}]}]}
     with serving(*arguments) as (url, _), client(url) as bedrock:
         answer = bedrock.converse_stream(modelId=MODEL, messages=[{"role": "user", "content": [{"text": "hello"}]}])
@@ -118,7 +119,7 @@ def test_streams_are_relayed_and_counted(simulator: Simulator, tmp_path: Path) -
 def test_calls_at_the_same_time_are_all_counted(simulator: Simulator, tmp_path: Path) -> None:
     """Sixteen callers at once get their answers, and the lines do not run into each other."""
     emf_file = tmp_path / "emf.jsonl"
-    arguments = "--upstream", simulator.url, "--use-case", "chatbot", "--emf", str(emf_file)
+    arguments = "--upstream", simulator.url, "--no-auth", "--use-case", "chatbot", "--emf", str(emf_file)
     with serving(*arguments) as (url, _), client(url) as bedrock, ThreadPoolExecutor(16) as callers:
         outputs = list(callers.map(lambda number: ask(bedrock, f"question {number}"), range(64)))
 
@@ -129,7 +130,7 @@ def test_calls_at_the_same_time_are_all_counted(simulator: Simulator, tmp_path: 
 
 def test_it_tells_that_it_is_well(simulator: Simulator) -> None:
     """GET /healthz answers 200 and leaves no record."""
-    with serving("--upstream", simulator.url, "--use-case", "chatbot") as (url, process):
+    with serving("--upstream", simulator.url, "--no-auth", "--use-case", "chatbot") as (url, process):
         with urlopen(f"{url}/healthz", timeout=10) as answer:  # noqa: S310 - our own loopback server
             assert json.load(answer)["status"] == "ok"
         process.send_signal(signal.SIGTERM)
@@ -140,7 +141,7 @@ def test_it_tells_that_it_is_well(simulator: Simulator) -> None:
 
 def test_an_unknown_route_is_a_404_in_bedrocks_shape(simulator: Simulator) -> None:
     """What cannot be metered is not forwarded, and the answer is one that an AWS SDK understands."""
-    with serving("--upstream", simulator.url, "--use-case", "chatbot") as (url, _):
+    with serving("--upstream", simulator.url, "--no-auth", "--use-case", "chatbot") as (url, _):
         request = Request(f"{url}/model/x/invoke-with-bidirectional-stream", data=b"{}", method="POST")  # noqa: S310 - the same
         with pytest.raises(HTTPError, match="404") as caught:
             urlopen(request, timeout=10)  # noqa: S310 - the same
@@ -148,14 +149,52 @@ def test_an_unknown_route_is_a_404_in_bedrocks_shape(simulator: Simulator) -> No
             assert answer.headers["x-amzn-errortype"] == "UnknownOperationException"
 
 
+def test_callers_are_known_by_their_keys(simulator: Simulator, tmp_path: Path) -> None:
+    """With a registry a key of ``meterctl keys create`` opens, any other is 403, and the line names its use case."""
+    registry, emf_file = str(tmp_path / "registry.db"), tmp_path / "emf.jsonl"
+    meterctl = [sys.executable, "-m", "meterctl"]
+    subprocess.run([*meterctl, "usecases", "create", "search", "--registry", registry], check=True, capture_output=True)
+    made = [*meterctl, "keys", "create", "--use-case", "search", "--registry", registry]
+    key = subprocess.run(made, check=True, capture_output=True, text=True).stdout.strip()
+    body = json.dumps({"messages": [{"role": "user", "content": [{"text": "hello"}]}]}).encode()
+    shown: list[dict[str, str]] = [{"x-api-key": key}, {"x-api-key": key[:-1]}, {}]
+    with serving("--upstream", simulator.url, "--registry", registry, "--emf", str(emf_file)) as (url, _):
+        answers = [send(url, "POST", f"/model/{MODEL}/converse", body, headers) for headers in shown]
+        error_types = [answer.header("x-amzn-errortype") for answer in answers]
+
+    assert [answer.status for answer in answers] == [200, 403, 403]
+    assert error_types == [None, "AccessDeniedException", "AccessDeniedException"]
+    lines = [json.loads(line) for line in emf_file.read_text().splitlines()]
+    assert [line["UseCase"] for line in lines] == ["search", "other", "other"]
+    assert lines[0]["key_id"] == key.split("-")[1]
+    assert key.split("-", 2)[2] not in emf_file.read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "message"),
     [
-        (["--upstream", "ftp://example.org", "--use-case", "a"], {}, "BEDROCK_METER_UPSTREAM_URL: it has to be"),
-        (["--upstream", "http://127.0.0.1:1", "--use-case", "two words"], {}, "--use-case: 'two words' is no use case"),
-        (["--use-case", "a"], {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "AWS_REGION: set a Region"),
+        ([], {}, "--registry: name a registry of keys"),
+        (["--use-case", "a"], {}, "--registry: name a registry of keys"),
+        (["--no-auth"], {}, "--use-case: name a use case"),
+        (["--registry", "r.db", "--use-case", "a"], {}, "--use-case: it goes with --no-auth"),
+        (
+            ["--registry", "/nowhere/r.db", "--upstream", "http://127.0.0.1:1"],
+            {},
+            "BEDROCK_METER_REGISTRY: the registry",
+        ),
+        (
+            ["--upstream", "ftp://example.org", "--no-auth", "--use-case", "a"],
+            {},
+            "BEDROCK_METER_UPSTREAM_URL: it has to be",
+        ),
+        (
+            ["--upstream", "http://127.0.0.1:1", "--no-auth", "--use-case", "two words"],
+            {},
+            "--use-case: 'two words' is no use case",
+        ),
+        (["--no-auth", "--use-case", "a"], {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "AWS_REGION: set a Region"),
     ],
-    ids=["upstream", "use case", "no region"],
+    ids=["nothing", "no choice", "no use case", "both", "no file", "upstream", "use case", "no region"],
 )
 def test_a_wrong_option_is_one_sentence(arguments: list[str], environment: dict[str, str], message: str) -> None:
     """A setting that cannot be used is named on stderr, without a traceback, and the exit code is 2."""
@@ -175,7 +214,7 @@ def test_a_wrong_option_is_one_sentence(arguments: list[str], environment: dict[
 
 def test_http2_is_refused_aloud(simulator: Simulator) -> None:
     """A client that speaks HTTP/2 is told what to do, and its streams are not cut short without a word."""
-    with serving("--upstream", simulator.url, "--use-case", "chatbot") as (url, _):
+    with serving("--upstream", simulator.url, "--no-auth", "--use-case", "chatbot") as (url, _):
         address = urlsplit(url)
         client = H2Connection()
         client.initiate_connection()

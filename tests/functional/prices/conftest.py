@@ -7,7 +7,7 @@ from moto.server import ThreadedMotoServer
 from mypy_boto3_s3 import S3Client
 from tests.functional.gateway.stub import StubUpstream
 
-from bedrock_meter.config import S3Object
+from bedrock_meter.endpoints import S3Object
 
 APPROVED = S3Object("price-books", "approved/prices.json")
 

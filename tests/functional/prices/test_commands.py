@@ -11,7 +11,7 @@ from tests.functional.prices.conftest import APPROVED
 from tests.functional.prices.lists import Offer, offers, stored
 from tests.pricelist import OWN, SERVICE, a_product
 
-from bedrock_meter.config import S3Object
+from bedrock_meter.endpoints import S3Object
 from bedrock_meter.errors import ConfigError
 from meterctl.prices.command import command
 from pricewatch import book, places

@@ -18,15 +18,15 @@ def command() -> None:
 @click.argument("mapping", metavar="MAPPING")
 @click.option("--arn", "arns", multiple=True, metavar="ARN", help="Say for which use case this principal calls.")
 def principals(mapping: str, arns: tuple[str, ...]) -> None:
-    """Check a mapping of principals (pattern=use_case, separated by spaces) before it is deployed.
+    """Check a mapping of principals (pattern=use_case[+use_case], separated by spaces) before it is deployed.
 
-    Refused, with a sentence: what is no pattern, and two patterns of two use cases that one principal could match.
+    Refused, with a sentence: what is no pattern, and two patterns with different use cases that one principal matches.
     """
     found = Settings.from_env({PRINCIPALS: mapping}).principals
-    for pattern, use_case in sorted(found.items(), key=lambda pair: (pair[1], pair[0])):
-        click.echo(f"{use_case:<24}{pattern}")
+    for pattern, use_cases in sorted(found.items(), key=lambda pair: (pair[1], pair[0])):
+        click.echo(f"{'+'.join(use_cases):<24}{pattern}")
     for arn in arns:
-        click.echo(f"{arn}: {PrincipalMap(found).find(arn) or UNATTRIBUTED}")
+        click.echo(f"{arn}: {'+'.join(PrincipalMap(found).find(arn) or (UNATTRIBUTED,))}")
 
 
 command.add_command(logging)

@@ -52,6 +52,13 @@ PROPERTIES = frozenset(
         "price_row",
         "meter_faults",
         "version",
+        "account",
+        "forecast_method",
+        "forecast_tokens",
+        "held_usd",
+        "limits",
+        "principal",
+        "refused_by",
     }
 )
 """The properties of a line, as docs/metrics.md lists them."""

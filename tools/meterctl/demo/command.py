@@ -16,7 +16,6 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import Settings
 from bedrock_meter.dimensions import OTHER
 from gateway.app import build, handler_for
@@ -107,7 +106,7 @@ def _gateway(use_case: str, upstream: str, lines: TextIO) -> Iterator[LambdaFron
     settings = Settings(
         service="demo", use_case=use_case, use_cases=frozenset({use_case}), upstream_url=upstream, region="us-east-1"
     )
-    gateway = build(settings, environ=LOCAL_CREDENTIALS, sink=StreamSink.for_settings(settings, lines))
+    gateway = build(settings, environ=LOCAL_CREDENTIALS, lines=lines)
     with closing(gateway), LambdaFront(handler_for(gateway)) as front:
         yield front
 

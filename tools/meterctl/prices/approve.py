@@ -7,8 +7,8 @@ import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from bedrock_meter.config import s3_object
 from bedrock_meter.pricing import PriceBook
+from bedrock_meter.settingvalues import s3_object
 from meterctl.prices.refresh import print_changes
 from pricewatch import book, places
 from pricewatch.drift import appended

@@ -28,13 +28,14 @@ from bedrock_meter.adapters.pricebook import PriceBookFile
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.adapters.stream import watch
 from bedrock_meter.adapters.tokenizer import estimator
-from bedrock_meter.config import Settings, check_use_case
+from bedrock_meter.config import Settings
 from bedrock_meter.domain import Ending
 from bedrock_meter.errors import ConfigError, Refusal
 from bedrock_meter.forecaster import EstimateForecaster
 from bedrock_meter.meter import Meter, Session
 from bedrock_meter.ports import Clock, Sink
 from bedrock_meter.request import describe, match
+from bedrock_meter.settingvalues import check_use_case
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse

@@ -2,7 +2,7 @@
 
 import logging
 
-from bedrock_meter.errors import PriceBookError
+from bedrock_meter.errors import PriceBookError, RegistryError
 
 _logger = logging.getLogger("bedrock_meter")
 
@@ -10,8 +10,8 @@ _logger = logging.getLogger("bedrock_meter")
 class OnceLog:
     """A `FaultLog` that logs each kind of fault once per process; the metric ``MeterFaults`` counts every one.
 
-    Only the type of an error is logged, not its text: a parser's message may quote what it could not parse. A price
-    book's error is the exception; it holds no content of a call.
+    Only the type of an error is logged, not its text: a parser's message may quote what it could not parse. The errors
+    of a price book and of the registry are the exceptions; they hold no content of a call.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class OnceLog:
 
 
 def told(error: BaseException | None) -> str | None:
-    """Give what may be logged of an error: its type, and of a wrong price book which row it is."""
-    if isinstance(error, PriceBookError):
+    """Give what may be logged of an error: its type, and of a wrong price book or registry where it is wrong."""
+    if isinstance(error, PriceBookError | RegistryError):
         return f"{type(error).__name__}: {error}"
     return type(error).__name__ if error else None

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Self, cast
 
-from bedrock_meter.config import check_use_case
+from bedrock_meter.settingvalues import check_use_case
 
 # The blocks that are open around the running code, the innermost last. A tuple, and no token to reset by, so that a
 # block may be left in another context than it was entered in, as an abandoned async generator does.

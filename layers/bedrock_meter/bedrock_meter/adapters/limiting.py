@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from bedrock_meter.adapters.dynamodb import DynamoLimitStore, Send
 from bedrock_meter.adapters.eventbridge import EventBridgeNotifier
-from bedrock_meter.config import TABLE, Settings, zone
+from bedrock_meter.config import TABLE, Settings
 from bedrock_meter.errors import ConfigError
 from bedrock_meter.limiter import Limiter, Policy
 from bedrock_meter.ports import FaultLog, Forecaster, LimitDirectory, LimitStore, Notifier, Pricer, Sink
+from bedrock_meter.settingvalues import zone
 
 DYNAMODB, EVENTBRIDGE = "dynamodb", "events"
 """The services that limits may need, as AWS names their clients."""

@@ -40,6 +40,13 @@ class Items:
         for sk, body in self._connection.execute("SELECT sk, body FROM items WHERE pk = ? ORDER BY sk", (pk,)):
             yield sk, json.loads(body)
 
+    def scan(self, prefix: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Give all items whose partition key begins so, with their keys and in the order of these."""
+        bounds = prefix, prefix + chr(0x10FFFF)
+        rows = "SELECT pk, sk, body FROM items WHERE pk >= ? AND pk < ? ORDER BY pk, sk"
+        for pk, sk, body in self._connection.execute(rows, bounds):
+            yield pk, sk, json.loads(body)
+
     def put(self, pk: str, sk: str, item: Mapping[str, Any], *, expires: int | None = None) -> None:
         """Write one item whole.
 
@@ -87,14 +94,14 @@ class LocalFile:
 
     def _prepare(self, path: str | Path) -> None:
         connection = self._connection
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        layout = connection.execute("PRAGMA user_version").fetchone()[0]
+        used = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if (application, layout) != (_APPLICATION, _LAYOUT) and (used or application or layout):
+            raise ValueError(f"{path} is a SQLite file, but not a registry of this version of bedrock-meter")
         connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for a writer
         connection.execute("PRAGMA synchronous = NORMAL")
         with self.write():
-            application = connection.execute("PRAGMA application_id").fetchone()[0]
-            layout = connection.execute("PRAGMA user_version").fetchone()[0]
-            used = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if (application, layout) != (_APPLICATION, _LAYOUT) and (used or application or layout):
-                raise ValueError(f"{path} is a SQLite file, but not a registry of this version of bedrock-meter")
             connection.execute(_SCHEMA)
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
             connection.execute(f"PRAGMA user_version = {_LAYOUT}")

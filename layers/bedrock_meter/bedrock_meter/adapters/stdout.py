@@ -1,7 +1,7 @@
 """Records as EMF lines on a text stream: in Lambda, stdout is CloudWatch Logs, and a valid line becomes metrics."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import TextIO
@@ -10,7 +10,7 @@ from bedrock_meter.config import Settings
 from bedrock_meter.domain import Record
 from bedrock_meter.emf import Emf
 from bedrock_meter.limits import BudgetUse
-from bedrock_meter.metrics import BUDGET_USED, LIMIT
+from bedrock_meter.metrics import BUDGET_USED, FAULTS, LIMIT
 from bedrock_meter.version import __version__
 
 
@@ -31,9 +31,17 @@ class StreamSink:
         self._stream = stream
 
     @classmethod
-    def for_settings(cls, settings: Settings, stream: TextIO | None = None) -> "StreamSink":
-        """Make the sink of a deployment."""
-        return cls(emf_for(settings), stream)
+    def for_settings(
+        cls, settings: Settings, stream: TextIO | None = None, *, use_cases: Container[str] | None = None
+    ) -> "StreamSink":
+        """Make the sink of a deployment.
+
+        Args:
+            settings: Its settings.
+            stream: Where to write.
+            use_cases: The registered use cases; None for those of the settings.
+        """
+        return cls(emf_for(settings, use_cases), stream)
 
     def emit(self, record: Record) -> None:
         """Write one line."""
@@ -63,12 +71,22 @@ class StreamSink:
         (self._stream or sys.stdout).write(line + "\n")
 
 
-def emf_for(settings: Settings) -> Emf:
-    """Make the encoder of a deployment."""
+def measured_fault(settings: Settings, code: str, at: datetime) -> str:
+    """Give the EMF line of a fault that belongs to no call, without the line end."""
+    return emf_for(settings).measurement({FAULTS: 1}, at=at, properties={"meter_faults": [code]})
+
+
+def emf_for(settings: Settings, use_cases: Container[str] | None = None) -> Emf:
+    """Make the encoder of a deployment.
+
+    Args:
+        settings: Its settings.
+        use_cases: The registered use cases; None for those of the settings.
+    """
     return Emf(
         namespace=settings.namespace,
         service=settings.service,
-        use_cases=settings.use_cases,
+        use_cases=settings.use_cases if use_cases is None else use_cases,
         models=settings.models,
         version=__version__,
     )

@@ -1,0 +1,1 @@
+"""The API Gateway authorizer in front of the gateway: it knows keys, and nothing of Bedrock."""

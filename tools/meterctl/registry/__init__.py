@@ -1,0 +1,1 @@
+"""``meterctl usecases``, ``keys`` and ``limits``: the registry, in a DynamoDB table or in a local file."""
