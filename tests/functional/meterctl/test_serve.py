@@ -239,7 +239,7 @@ def test_http2_is_refused_aloud(simulator: Simulator) -> None:
 
 def test_keys_travel_over_tls(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """With ``--tls`` and the two lines that it prints, boto3 sends a gateway key, which it does over https only."""
-    with serving("--upstream", simulator.url, "--use-case", "chatbot", "--emf", "-", "--tls") as (url, process):
+    with serving("--upstream", simulator.url, "--no-auth", "--use-case", "chatbot", "--emf", "-", "--tls") as (url, process):
         bundle = exported(process, "AWS_CA_BUNDLE")
         assert url.startswith("https://127.0.0.1:")
         monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
@@ -256,7 +256,7 @@ def test_keys_travel_over_tls(simulator: Simulator, monkeypatch: pytest.MonkeyPa
 
 def test_only_http_1_is_offered(simulator: Simulator) -> None:
     """A client that would rather speak HTTP/2 is told by ALPN to speak HTTP/1.1."""
-    with serving("--upstream", simulator.url, "--use-case", "chatbot", "--tls") as (url, process):
+    with serving("--upstream", simulator.url, "--no-auth", "--use-case", "chatbot", "--tls") as (url, process):
         context = ssl.create_default_context(cafile=exported(process, "AWS_CA_BUNDLE"))
         context.set_alpn_protocols(["h2", "http/1.1"])
         address = ("127.0.0.1", urlsplit(url).port or 0)
