@@ -88,6 +88,7 @@ function Bars({ panel, data, width, height, theme, timeZone }) {
             namePlacement="left"
             orientation="horizontal"
             showUnfilled
+            text={{ titleSize: 14, valueSize: 18 }}
             theme={theme}
             value={display}
             width={width}
