@@ -71,7 +71,7 @@ schema-check: .venv/installed  ## Hold the dashboards against Grafana's own type
 	@$(BIN)/python tests/schema/check.py $(CURDIR)/.local/schema
 
 demo: .venv/installed  ## Run the whole path on the Bedrock simulator with real boto3 clients; no AWS account needed
-	@$(BIN)/meterctl demo
+	@$(BIN)/meterctl demo $(ARGS)
 
 test: .venv/installed .clients-venv/installed  ## Run the unit, functional and contract tests
 	@$(BIN)/python -m pytest -n 2 $(ARGS)

@@ -91,7 +91,7 @@ def fill(cloudwatch: CloudWatch, *, now: datetime, days: int = DAYS, seed: int =
 
 
 def _ended(record: Record) -> Record:
-    """Let a call end just after it was to be received: a line has the time of the end, AWS's metrics that of the step."""
+    """Let a call end just after it was received: a line has the time of its end, AWS's metrics that of the step."""
     lasted = timedelta(milliseconds=record.outcome.duration_ms or 0) - timedelta(seconds=1)
     return replace(record, call=replace(record.call, received_at=record.call.received_at - lasted))
 
