@@ -82,8 +82,15 @@ def test_who_is_not_let_in_is_told_the_authorizers_reason(answer: Mapping[str, A
 
 @pytest.mark.parametrize(
     "answer",
-    [None, {}, an_answer(policyDocument={}), an_answer(policyDocument={"Statement": [{}]}), an_answer(context=[1])]
-    + [an_answer(context={"use_cases": ["not flat"]})],
+    [
+        None,
+        {},
+        an_answer(policyDocument={}),
+        an_answer(policyDocument={"Statement": [{}]}),
+        an_answer(context=[1]),
+        an_answer(context={"use_cases": ["not flat"]}),
+    ],
+    ids=["none", "empty", "no policy", "empty statement", "no map", "a list inside"],
 )
 def test_an_answer_of_the_wrong_shape_lets_nobody_in(answer: object) -> None:
     """What API Gateway cannot use is its configuration error: 503."""
