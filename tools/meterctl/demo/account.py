@@ -201,3 +201,4 @@ def show(console: Console, found: Found) -> None:
     cost = sum((Decimal(line["cost_usd"]) for line in found.counted if "cost_usd" in line), Decimal(0))
     use_cases = ", ".join(sorted({line["UseCase"] for line in found.counted if "UseCase" in line}))
     console.print(f"The log door has metered them: {report.counted} calls, {cost:.4f} USD, use case {use_cases}.")
+    console.print("In an account: meterctl reconcile --since 24h --invocation-log GROUP --metered-role ROLE")
