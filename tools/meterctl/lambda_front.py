@@ -2,7 +2,8 @@
 
 The pure part, `to_event` and `from_result`, is the translation of a buffered REST API with ``BinaryMediaTypes: */*``;
 the other part, `LambdaFront`, owns the sockets. Under it runs the buffered Lambda handler, over the same app as the
-streaming loop that the template deploys. What only AWS can show is not imitated: authorisation, throttling and limits.
+streaming loop that the template deploys. An authorizer may stand in front of the function, see `front_authorizer`. What
+only AWS can show is not imitated: signatures, throttling and limits.
 
 Event and result shapes:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
@@ -24,6 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 from meterctl.certificate import LocalCertificate
+from meterctl.front_authorizer import Refused, behind
 
 STAGE = "prod"
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
@@ -37,6 +39,13 @@ _NOT_IN_EVENT = frozenset({"connection", "content-length", "expect", "te", "trai
 # them is not documented; recorded answers of REST APIs show it.
 _REMAPPED = frozenset({"connection", "content-length", "date", "server", _REQUEST_ID})
 _REMAPPED_PREFIX = "x-amzn-Remapped-"
+_ERROR_TYPES = {
+    403: "AccessDeniedException",
+    411: "ValidationException",
+    413: "ValidationException",
+    502: "ServiceUnavailableException",
+    503: "ServiceUnavailableException",
+}
 
 type Headers = tuple[tuple[str, str], ...]
 type Answer = tuple[int, Headers, bytes]
@@ -137,8 +146,8 @@ def _renamed(name: str) -> str:
 
 def _refusal(status: int, message: str, request_id: str) -> Answer:
     """Answer in API Gateway's own name, with the error types that the gateway responses of the template give."""
-    error_type = "ServiceUnavailableException" if status >= 500 else "ValidationException"  # noqa: PLR2004 - HTTP
-    headers = (("Content-Type", "application/json"), ("x-amzn-ErrorType", error_type), (_REQUEST_ID, request_id))
+    error_type = ("x-amzn-ErrorType", _ERROR_TYPES[status])
+    headers = (("Content-Type", "application/json"), error_type, (_REQUEST_ID, request_id))
     return status, headers, json.dumps({"message": message}).encode()
 
 
@@ -150,15 +159,23 @@ class LambdaFront:
         port: The port; 0 takes a free one.
         timeout: The timeout of the function, in seconds.
         certificate: What to serve https with; None serves http.
+        authorizer: The handler that is asked first who calls; None takes every caller.
 
     Attributes:
         url: The invoke URL of the API, stage included; valid inside the ``with`` block.
     """
 
     def __init__(
-        self, handler: Handler, port: int = 0, *, timeout: float = 60.0, certificate: LocalCertificate | None = None
+        self,
+        handler: Handler,
+        port: int = 0,
+        *,
+        timeout: float = 60.0,
+        certificate: LocalCertificate | None = None,
+        authorizer: Handler | None = None,
     ) -> None:
-        self._server = _Server(("127.0.0.1", port), handler, timeout, certificate)
+        guarded = handler if authorizer is None else behind(authorizer, handler)
+        self._server = _Server(("127.0.0.1", port), guarded, timeout, certificate)
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="lambda-front", daemon=True)
         self.url = f"{self._server.scheme}://127.0.0.1:{self._server.server_port}/{STAGE}"
 
@@ -254,6 +271,8 @@ class _Connection(BaseHTTPRequestHandler):
             return _refusal(413, "Request Too Long", request_id)
         try:
             result = self.server.handler(event, InvocationContext(str(uuid4()), self.server.function_timeout))
+        except Refused as refused:
+            return _refusal(refused.status, refused.message, request_id)
         except Exception as error:  # noqa: BLE001 - a failed invocation, whatever it was
             # The frames without the message: it may quote what the caller sent.
             traceback.print_tb(error.__traceback__)

@@ -195,3 +195,31 @@ def test_a_silent_caller_over_tls_keeps_nobody_out() -> None:
             answer = caller.getresponse()
             assert (answer.status, answer.read()) == (200, b"ok")
             caller.close()
+
+
+def test_an_authorizer_stands_in_front_of_the_function() -> None:
+    """Whom it refuses gets 403 in the shape of the gateway response; whom it lets in, the function is told of."""
+    seen: list[Mapping[str, Any]] = []
+
+    def authorizer(event: Mapping[str, Any], _context: InvocationContext) -> Mapping[str, Any]:
+        effect = "Allow" if event["headers"].get("Authorization") == "Bearer good" else "Deny"
+        statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": event["methodArn"]}
+        return {
+            "principalId": "k1",
+            "policyDocument": {"Statement": [statement]},
+            "context": {"message": "The key is not valid."},
+        }
+
+    def handler(event: Mapping[str, Any], _context: InvocationContext) -> Mapping[str, Any]:
+        seen.append(event["requestContext"]["authorizer"])
+        return OK
+
+    with LambdaFront(handler, authorizer=authorizer) as front:
+        refused = send(front.url, "POST", "/x", b"{}", {"Authorization": "Bearer bad"})
+        without = send(front.url, "POST", "/x", b"{}")
+        assert send(front.url, "POST", "/x", b"{}", {"Authorization": "Bearer good"}).status == 200
+
+    for answer in (refused, without):
+        assert (answer.status, answer.header("x-amzn-errortype")) == (403, "AccessDeniedException")
+    assert json.loads(refused.body)["message"].startswith("The key is not valid. (")
+    assert [one["principalId"] for one in seen] == ["k1"]

@@ -1,8 +1,7 @@
 """The demo is what a newcomer runs first: it has to end well, and it has to be able to fail."""
 
-import json
 import re
-from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,33 +11,28 @@ from click.testing import CliRunner
 from tests.books import a_row, as_json
 
 from bedrock_meter.adapters import pricebook
-from meterctl.demo import command, traffic
+from meterctl.demo import account, command, traffic
+from meterctl.demo.registry import BUDGET, CHATBOT, CRAWLER, PLAYGROUND, SUMMARIZER
 from meterctl.summary import read_lines, summarise
 
 HOUR = {"cache_write_1h": "6.6"}
+MOST_LINES = 100
 
 
-def test_the_demo_agrees_with_the_simulator(tmp_path: Path) -> None:
-    """The demo ends with exit code 0, shows every use case and model, and keeps valid lines."""
-    emf_file = tmp_path / "emf.jsonl"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of the demo, at prices that a person can reckon with."""
 
-    result = CliRunner().invoke(command.demo, ["--emf", str(emf_file), "--html", str(tmp_path / "report.html")])
-
-    assert result.exit_code == 0, result.output
-    for text in (traffic.CHATBOT, traffic.SUMMARIZER, "nova-lite", "claude-sonnet-4-5", "llama3-3", "ValidationExcep"):
-        assert text in result.output
-    assert "every token bucket of every record is equal" in result.output
-    assert re.search(r"tokens \(\d+\.\d %\) went past the meter", result.output)
-    assert "<figure" in (tmp_path / "report.html").read_text(encoding="utf-8")
-    lines = [json.loads(line) for line in emf_file.read_text().splitlines()]
-    assert {line["UseCase"] for line in lines} == {traffic.CHATBOT, traffic.SUMMARIZER}
-    assert any(line.get("InvocationThrottles") for line in lines)
-    assert all(not line["ModelId"].startswith("acme") for line in lines)
+    output: str
+    lines: list[dict[str, Any]]
+    html: str
 
 
-def test_the_demo_shows_the_dollars_of_a_hand_computed_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dollars by use case and model are what the tokens cost by hand, in the lines exactly and in the table rounded."""
-    prices = tmp_path / "prices.json"
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run the whole demo once."""
+    folder = tmp_path_factory.mktemp("demo")
+    prices, emf, html = folder / "prices.json", folder / "emf.jsonl", folder / "report.html"
     nova = {"input": "0.06", "output": "0.24"}
     llama = {"input": "0.72", "output": "0.72"}
     rows = [
@@ -47,18 +41,38 @@ def test_the_demo_shows_the_dollars_of_a_hand_computed_table(tmp_path: Path, mon
         a_row(model="meta.llama3-3-70b-instruct-v1:0", rates=llama),
     ]
     prices.write_text(as_json(rows), encoding="utf-8")
-    monkeypatch.setattr(pricebook, "PACKAGED", prices)
-    pricebook.packaged_book.cache_clear()
-    emf_file = tmp_path / "emf.jsonl"
-    try:
-        result = CliRunner().invoke(command.demo, ["--emf", str(emf_file), "--html", str(tmp_path / "report.html")])
-    finally:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pricebook, "PACKAGED", prices)
         pricebook.packaged_book.cache_clear()
+        try:
+            result = CliRunner().invoke(command.demo, ["--emf", str(emf), "--html", str(html)])
+        finally:
+            pricebook.packaged_book.cache_clear()
+    assert result.exit_code == 0, (result.output, result.exception)
+    lines = read_lines(emf.read_text(encoding="utf-8").splitlines())
+    return Run(output=result.output, lines=lines, html=html.read_text(encoding="utf-8"))
 
-    assert result.exit_code == 0, result.output
-    costs = {(row.use_case, row.model): row.cost for row in summarise(read_lines(emf_file.read_text().splitlines()))}
+
+def test_the_demo_agrees_with_the_simulator(run: Run) -> None:
+    """It shows every use case and model, keeps valid lines, and reads well where it is no terminal."""
+    for text in (CHATBOT, SUMMARIZER, "nova-lite", "claude-sonnet-4-5", "llama3-3", "4 ValidationException"):
+        assert text in run.output
+    assert "every token bucket of every record is equal" in run.output
+    assert "<figure" in run.html
+    calls = [line for line in run.lines if "UseCase" in line]
+    assert {line["UseCase"] for line in calls} == {CHATBOT, SUMMARIZER, PLAYGROUND, CRAWLER}
+    assert any(line.get("InvocationThrottles") for line in calls)
+    assert all(not line["ModelId"].startswith("acme") for line in calls)
+    shown = run.output.splitlines()
+    assert max(map(len, shown)) <= command.LOG_WIDTH
+    assert len(shown) < MOST_LINES
+
+
+def test_the_demo_shows_the_dollars_of_a_hand_computed_table(run: Run) -> None:
+    """Dollars by use case and model are what the tokens cost by hand, in the lines exactly and in the table rounded."""
+    calls = [line for line in run.lines if line.get("UseCase") in {CHATBOT, SUMMARIZER}]
     # In millionths of a dollar, tokens times dollars for a million of them:
-    assert costs == {
+    assert {(row.use_case, row.model): row.cost for row in summarise(calls)} == {
         # 612 x 0.06 + 2,508 x 0.24 = 36.72 + 601.92
         ("chatbot", traffic.NOVA): Decimal("0.00063864"),
         ("chatbot", "other"): Decimal(0),
@@ -71,21 +85,37 @@ def test_the_demo_shows_the_dollars_of_a_hand_computed_table(tmp_path: Path, mon
         ("summarizer", traffic.LLAMA): Decimal("0.0072432"),
     }
     for shown in ("0.0006", "0.0394", "0.0647", "0.0072", "Together 0.1120 USD"):
-        assert shown in result.output
-    assert max(map(len, result.output.splitlines())) <= command.LOG_WIDTH
+        assert shown in run.output
 
 
-def test_the_demo_fails_when_a_single_token_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One token more in one line makes the exit code 1 and is named."""
+def test_the_demo_refuses_and_stops_at_the_cent(run: Run) -> None:
+    """Bad keys and a forbidden model are refused, the budget is never overspent, the rate says when to come back."""
+    for what in ("a key that nobody made", "a revoked key", "a model that playground may not call"):
+        assert re.search(rf"{what} +AccessDeniedException", run.output)
+    under = [line for line in run.lines if BUDGET.id in line.get("limits", ())]
+    spent = sum((Decimal(line["cost_usd"]) for line in under), Decimal(0))
+    worst = max(Decimal(line["held_usd"]) for line in under)
+    assert BUDGET.amount - worst < spent <= BUDGET.amount
+    refused = sum(line.get("refused_by") == BUDGET.id for line in run.lines)
+    assert f"{len(under)} were answered, {refused} raised ServiceQuotaExceededException" in run.output
+    assert run.output.count(f"{spent.normalize():f}") >= 4  # the message, the records, the counter, GET /usage
+    assert re.search(r"ThrottlingException, with Retry-After: \d+ ", run.output)
+    assert "Records, counter and GET /usage agree to the last digit" in run.output
 
-    def with_one_token_more(text: Iterable[str]) -> list[dict[str, Any]]:
-        lines = read_lines(text)
-        lines[5]["output_tokens"] = lines[5].get("output_tokens", 0) + 1
-        return lines
 
-    monkeypatch.setattr(f"{command.__name__}.read_lines", with_one_token_more)
+def test_the_demo_names_who_went_past(run: Run) -> None:
+    """Three witnesses agree to the token, and the principal of the bypass is named with its calls."""
+    assert re.search(rf"{account.BYPASS_ROLE} +{account.TIMES} calls", run.output)
+    assert re.search(r"all models +([\d,]+) +\1 +1,800 +[\d,]+ +1,800\n", run.output)
+    assert "Gateway, invocation log and AWS/Bedrock agree to the token" in run.output
+
+
+def test_the_demo_fails_when_anything_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A difference that any of the scenes finds makes the exit code 1 and is named."""
+    for scene, found in (("_metered", ["a token differs"]), ("_guarded", ["a cent differs"]), ("_reconciled", [])):
+        monkeypatch.setattr(command, scene, lambda _stage, found=found: found)
     result = CliRunner().invoke(command.demo, ["--html", str(tmp_path / "report.html")])
 
     assert result.exit_code == 1
-    assert "1 differences" in result.output
-    assert "output_tokens is" in result.output
+    for sentence in ("2 differences", "a token differs", "a cent differs"):
+        assert sentence in result.output

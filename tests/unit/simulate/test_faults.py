@@ -132,6 +132,13 @@ def test_a_script_counts_calls() -> None:
     ]
 
 
+def test_a_rule_may_end() -> None:
+    """After its last call a rule shows nothing, so that a Bedrock recovers."""
+    script = Script(rules=(Every(nth=2, fault="internal", last=4),))
+    assert [script.fault_for(ordinal) for ordinal in range(1, 9)].count("internal") == 2
+    assert script.fault_for(6) is None
+
+
 def test_a_rule_that_cannot_work_is_refused() -> None:
     """Rules are checked when they are written down."""
     with pytest.raises(ValueError, match="it counts from 1"):

@@ -4,8 +4,6 @@ A message is deleted once the function has taken its line, for if that fails aga
 into the queue. What is put in while this runs is left for the next run.
 """
 
-import base64
-import gzip
 import json
 import time
 from collections import Counter
@@ -18,6 +16,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from logmeter.deadletters import REASON, Pointer
+from meterctl.account.delivery import pack
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -99,7 +98,7 @@ class Redrive:
             line = self._line(pointer)
             if line is None:
                 return "line not found"
-            body = json.dumps({"awslogs": {"data": pack(pointer, line)}, "delivery": pointer.delivery})
+            body = json.dumps({"awslogs": {"data": _packed(pointer, line)}, "delivery": pointer.delivery})
         elif first is not None:
             body = json.dumps({**json.loads(body), "delivery": first})
         outcome = self._invoke(body)
@@ -129,17 +128,8 @@ class Redrive:
         return outcome if isinstance(outcome, dict) else None
 
 
-def pack(pointer: Pointer, event: Mapping[str, Any]) -> str:
-    """Write one line as CloudWatch Logs delivers it."""
-    document = {
-        "messageType": "DATA_MESSAGE",
-        "owner": pointer.account,
-        "logGroup": pointer.group,
-        "logStream": pointer.stream,
-        "subscriptionFilters": ["redrive"],
-        "logEvents": [event],
-    }
-    return base64.b64encode(gzip.compress(json.dumps(document).encode())).decode()
+def _packed(pointer: Pointer, event: Mapping[str, Any]) -> str:
+    return pack([event], account=pointer.account, group=pointer.group, stream=pointer.stream, filter_name="redrive")
 
 
 @click.command("redrive")

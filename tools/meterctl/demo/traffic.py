@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+
+from meterctl.demo.registry import CHATBOT, SUMMARIZER
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
@@ -17,10 +18,11 @@ LLAMA = "us.meta.llama3-3-70b-instruct-v1:0"
 INVENTED = "acme.a-model-that-never-was-v1"
 """Bedrock refuses it, so it must not become a metric that somebody pays for."""
 
-CHATBOT, SUMMARIZER = "chatbot", "summarizer"
-
 ROUNDS = 20
 """How often each application repeats its calls."""
+
+
+type Call = Callable[["BedrockRuntimeClient"], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +30,7 @@ class Work:
     """One call of one application."""
 
     use_case: str
-    call: "Callable[[BedrockRuntimeClient], object]"
-
-
-def client() -> "BedrockRuntimeClient":
-    """Make the client that any application makes; where it goes is in AWS_ENDPOINT_URL_BEDROCK_RUNTIME."""
-    return boto3.client("bedrock-runtime")
+    call: Call
 
 
 def script() -> Iterator[Work]:
@@ -41,30 +38,25 @@ def script() -> Iterator[Work]:
     for turn in range(ROUNDS):
         question = f"Question {turn}: how do I reset my password? " * (1 + turn % 5)
         document = f"Report {turn % 4}. " + "Revenue rose in the north and fell in the south. " * (20 + 7 * (turn % 4))
-        yield Work(use_case=CHATBOT, call=_converse(CLAUDE, question, max_tokens=300))
+        yield Work(use_case=CHATBOT, call=converse(CLAUDE, question, max_tokens=300))
         yield Work(use_case=SUMMARIZER, call=_invoke_claude(document, cache="1h" if turn % 2 else "5m"))
-        yield Work(use_case=CHATBOT, call=_converse(NOVA, question, max_tokens=200))
+        yield Work(use_case=CHATBOT, call=converse(NOVA, question, max_tokens=200))
         yield Work(use_case=SUMMARIZER, call=_invoke_llama(document))
         if turn % 5 == 0:
-            yield Work(use_case=CHATBOT, call=_converse(INVENTED, question, max_tokens=10))
+            yield Work(use_case=CHATBOT, call=converse(INVENTED, question, max_tokens=10))
 
 
-def perform(work: Work, bedrock: "BedrockRuntimeClient") -> str | None:
-    """Make one call and read its answer.
-
-    Returns:
-        The name of the error that boto3 raised, None for a success.
-    """
+def attempt(call: Call, bedrock: "BedrockRuntimeClient") -> BotoCoreError | ClientError | None:
+    """Make one call and read its answer; give what boto3 raised, None for a success."""
     try:
-        work.call(bedrock)
-    except ClientError as error:
-        return str(error.response["Error"]["Code"])
-    except BotoCoreError as error:
-        return type(error).__name__
+        call(bedrock)
+    except (BotoCoreError, ClientError) as error:
+        return error
     return None
 
 
-def _converse(model: str, text: str, *, max_tokens: int) -> "Callable[[BedrockRuntimeClient], object]":
+def converse(model: str, text: str, *, max_tokens: int) -> Call:
+    """Give a call of Converse."""
     return lambda bedrock: bedrock.converse(
         modelId=model,
         messages=[{"role": "user", "content": [{"text": text}]}],
@@ -72,11 +64,11 @@ def _converse(model: str, text: str, *, max_tokens: int) -> "Callable[[BedrockRu
     )
 
 
-def _invoke(model: str, body: object) -> "Callable[[BedrockRuntimeClient], object]":
+def _invoke(model: str, body: object) -> Call:
     return lambda bedrock: bedrock.invoke_model(modelId=model, body=json.dumps(body))["body"].read()
 
 
-def _invoke_claude(document: str, *, cache: str) -> "Callable[[BedrockRuntimeClient], object]":
+def _invoke_claude(document: str, *, cache: str) -> Call:
     return _invoke(
         CLAUDE,
         {
@@ -88,9 +80,5 @@ def _invoke_claude(document: str, *, cache: str) -> "Callable[[BedrockRuntimeCli
     )
 
 
-def _invoke_llama(document: str) -> "Callable[[BedrockRuntimeClient], object]":
+def _invoke_llama(document: str) -> Call:
     return _invoke(LLAMA, {"prompt": f"Summarise: {document}", "max_gen_len": 256})
-
-
-PAST_THE_GATEWAY = Work(use_case=CHATBOT, call=_converse(NOVA, "What is in the basement?", max_tokens=200))
-"""What an application calls that was not pointed to the gateway."""

@@ -47,7 +47,7 @@ def create(
     catalogue = registry.catalogue()
     for name in names:
         known_use_case(catalogue, name)
-    key, text = _new(names, default or names[0], None if expires is None else point(expires, made), made)
+    key, text = new_key(names, default or names[0], None if expires is None else point(expires, made), made)
     to_context(caller_of(key, catalogue.use_cases))  # what the authorizer could not hand on is refused here
     store(registry, key, "the key")
     _hand_over(key, text, as_json=as_json)
@@ -91,7 +91,7 @@ def rotate(
     end = old.expires_at if expires is None else point(expires, made)
     if end is not None and end <= made:
         raise RegistryError(f"--expires: the new key would have expired at {end.isoformat()}; give a later time")
-    key, text = _new(old.use_cases, old.default_use_case, end, made)
+    key, text = new_key(old.use_cases, old.default_use_case, end, made)
     store(registry, key, "the key")
     ends = made + grace if old.revoked_at is None else min(old.revoked_at, made + grace)
     registry.replace(replace(old, revoked_at=ends))
@@ -125,7 +125,12 @@ def delete(*, registry: Registry, key_id: str) -> None:
     click.echo(f"Deleted the key {key.id}.", err=True)
 
 
-def _new(use_cases: tuple[str, ...], default: str, expires_at: datetime | None, made: datetime) -> tuple[Key, str]:
+def new_key(use_cases: tuple[str, ...], default: str, expires_at: datetime | None, made: datetime) -> tuple[Key, str]:
+    """Make a key, and the text that its owner gets.
+
+    Raises:
+        RegistryError: There can be no such key.
+    """
     key_id, secret = mint(secrets.token_bytes(SEED_BYTES))
     try:
         key = Key(

@@ -141,12 +141,18 @@ class Every:
     """1 for every call, 2 for every other one, and so on."""
     fault: str
     """A name in `FAULTS`."""
+    last: int | None = None
+    """The last call that may show it; None for no end."""
 
     def __post_init__(self) -> None:
         if self.nth < 1:
             raise ValueError(f"nth is {self.nth}, it counts from 1")
         if self.fault not in FAULTS:
             raise ValueError(f"no fault is called {self.fault!r}")
+
+    def shows(self, ordinal: int) -> bool:
+        """Tell whether the call with this ordinal shows the fault."""
+        return ordinal % self.nth == 0 and (self.last is None or ordinal <= self.last)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,4 +164,4 @@ class Script:
 
     def fault_for(self, ordinal: int) -> str | None:
         """Return the fault of the call with this ordinal; the first call to a model operation is number 1."""
-        return next((rule.fault for rule in self.rules if ordinal % rule.nth == 0), None)
+        return next((rule.fault for rule in self.rules if rule.shows(ordinal)), None)
