@@ -6,7 +6,7 @@ from typing import Protocol
 
 from awshttp.credentials import Provider
 from awshttp.dynamodb import DynamoDb
-from bedrock_meter.adapters.dynamoregistry import DynamoRegistry
+from bedrock_meter.adapters.dynamoregistry import DynamoRegistry, Send
 from bedrock_meter.config import REGISTRY, TABLE, Settings
 from bedrock_meter.errors import ConfigError, RegistryError
 from bedrock_meter.items import Catalogue
@@ -32,6 +32,8 @@ class OpenRegistry:
     """Use cases, keys and limits."""
     counters: Callable[[], LimitStore]
     """Gives the store of the counters, in the same table or file."""
+    send: Send | None = None
+    """Carries out operations on the table; None for a file."""
     close: Callable[[], None]
     """Closes the connections or the file."""
 
@@ -57,7 +59,8 @@ def _table(name: str, settings: Settings, credentials: Provider) -> OpenRegistry
 
         return DynamoLimitStore(client.send, name)
 
-    return OpenRegistry(registry=DynamoRegistry(client.send, name), counters=counters, close=client.close)
+    registry = DynamoRegistry(client.send, name)
+    return OpenRegistry(registry=registry, counters=counters, send=client.send, close=client.close)
 
 
 def _file(path: str) -> OpenRegistry:

@@ -74,4 +74,5 @@ def shared_table(settings: Settings, region: str | None) -> SharedTable | None:
 
 @cache
 def opened(table: str, region: str | None) -> SharedTable:
+    """Open a table; the second time give the first."""
     return SharedTable(boto_services(region)(DYNAMODB), table)
