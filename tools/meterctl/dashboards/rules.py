@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from bedrock_meter.metrics import (
     CLIENT_ERRORS,
     DENIED,
+    DRIFT,
     FAULTS,
     LATENCY,
     SERVER_ERRORS,
@@ -163,6 +164,22 @@ def _of_the_meter(of: Deployment) -> Sequence[Rule]:
             },
             board=health.BOARD,
             panel="Unmetered share",
+            group="hours",
+        ),
+        Rule(
+            slug="metered-too-much",
+            title="The meter counts more than AWS",
+            summary="over a day the meter is {{ $values.B.Value }} % above AWS's count of the tokens",
+            severity=Severity.WARNING,
+            pending="0s",
+            steps={
+                # The mean: a call over the end of an hour is too much in one hour and too little in its neighbour.
+                "A": Query(metric=of.metric(DRIFT, "Average", 5 * MINUTE), seconds=26 * HOUR),
+                "B": Reduce(of="A", by="mean"),
+                "C": Above(of="B", limit=thresholds.METERED_TOO_MUCH_PERCENT),
+            },
+            board=health.BOARD,
+            panel="Drift",
             group="hours",
         ),
         Rule(
