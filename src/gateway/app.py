@@ -8,10 +8,11 @@ from typing import Any, Protocol, TextIO
 
 from awshttp.credentials import Provider, provider
 from awshttp.sts import Sts
+from bedrock_meter import __version__
 from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.limiting import Limits, limiting
 from bedrock_meter.adapters.pricebook import PriceBookFile
-from bedrock_meter.adapters.registryview import RegistryView
+from bedrock_meter.adapters.registryview import RegistryView, registered
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.adapters.tokenizer import estimator
 from bedrock_meter.budget import Windows
@@ -25,11 +26,12 @@ from bedrock_meter.settingvalues import zone
 from gateway.approved import ApprovedPrices, from_s3
 from gateway.attribution import RoleSessions
 from gateway.count_tokens import forecaster
+from gateway.deployment import Announcement
 from gateway.faultlog import StructuredFaultLog
 from gateway.http import Response, parse_event, render
 from gateway.identity import Identity, by_key, identity_for
 from gateway.profiles import InferenceProfiles
-from gateway.registry import OpenRegistry, open_registry, registered
+from gateway.registry import OpenRegistry, open_registry
 from gateway.relay import Connections, Gateway
 from gateway.services import AwsServices
 from gateway.upstream import Upstream
@@ -134,6 +136,7 @@ def build(
         identity=_own_keys(opened, view, clock) if checks_keys else identity_for(settings, view),
         usage=UsageReport(limits=limits, windows=Windows(zone(settings.time_zone))),
         limiting=limiter,
+        announcement=_announcement(opened, settings, environ, sink, clock, failed),
         attribution=attribution,
         connections=connections,
     )
@@ -158,6 +161,30 @@ def _newest(
     prices = ApprovedPrices(packaged, approved, every=settings.prices_check_seconds, failed=failed)
     prices.look()  # so that it is there when the first call has its answer
     return prices
+
+
+def _announcement(
+    opened: OpenRegistry | None,
+    settings: Settings,
+    environ: Mapping[str, str],
+    sink: Sink,
+    clock: Clock,
+    failed: Callable[[str, BaseException], None],
+) -> Announcement | None:
+    # Only in Lambda: a local gateway on the table of a deployment would take the turn of the deployment, and its line
+    # goes to a terminal.
+    if opened is None or opened.send is None or settings.table is None or not isinstance(sink, StreamSink):
+        return None
+    if "AWS_LAMBDA_FUNCTION_NAME" not in environ:
+        return None
+    return Announcement(
+        opened.send,
+        settings.table,
+        version=settings.version or __version__,
+        measure=sink.measure,
+        clock=clock,
+        failed=failed,
+    )
 
 
 def _own_keys(opened: OpenRegistry | None, view: RegistryView | None, clock: Clock) -> Identity:

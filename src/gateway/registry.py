@@ -1,12 +1,12 @@
 """Where a gateway finds its registry: a DynamoDB table, a local file, or nowhere."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from awshttp.credentials import Provider
 from awshttp.dynamodb import DynamoDb
-from bedrock_meter.adapters.dynamoregistry import DynamoRegistry
+from bedrock_meter.adapters.dynamoregistry import DynamoRegistry, Send
 from bedrock_meter.config import REGISTRY, TABLE, Settings
 from bedrock_meter.errors import ConfigError, RegistryError
 from bedrock_meter.items import Catalogue
@@ -32,6 +32,8 @@ class OpenRegistry:
     """Use cases, keys and limits."""
     counters: Callable[[], LimitStore]
     """Gives the store of the counters, in the same table or file."""
+    send: Send | None = None
+    """Carries out operations on the table; None for a file."""
     close: Callable[[], None]
     """Closes the connections or the file."""
 
@@ -57,7 +59,8 @@ def _table(name: str, settings: Settings, credentials: Provider) -> OpenRegistry
 
         return DynamoLimitStore(client.send, name)
 
-    return OpenRegistry(registry=DynamoRegistry(client.send, name), counters=counters, close=client.close)
+    registry = DynamoRegistry(client.send, name)
+    return OpenRegistry(registry=registry, counters=counters, send=client.send, close=client.close)
 
 
 def _file(path: str) -> OpenRegistry:
@@ -70,16 +73,3 @@ def _file(path: str) -> OpenRegistry:
     except RegistryError as error:
         raise ConfigError(REGISTRY, str(error)) from error
     return OpenRegistry(registry=FileRegistry(file), counters=lambda: SqliteLimitStore(file), close=file.close)
-
-
-def registered(settings: Settings, view: Container[str] | None) -> Container[str]:
-    """Give the use cases that may become metric dimensions: the settings' and the registry's, as it changes."""
-    return settings.use_cases if view is None else _Either(settings.use_cases, view)
-
-
-class _Either:
-    def __init__(self, first: Container[str], second: Container[str]) -> None:
-        self._first, self._second = first, second
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._first or name in self._second

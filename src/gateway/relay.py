@@ -25,6 +25,7 @@ from bedrock_meter.modelid import parse
 from bedrock_meter.ports import Clock
 from bedrock_meter.request import Target, describe, match
 from gateway.chat_usage import UsageHider, ask_for_usage
+from gateway.deployment import Announcement
 from gateway.http import FRAMING_HEADERS, REQUEST_ID_HEADER, Request, Response, error_response
 from gateway.identity import Identity, named_use_case
 from gateway.metadata import RECORD_ID, USE_CASE, labelled
@@ -80,6 +81,7 @@ class Gateway:
         identity: Finds out who calls.
         usage: Tells a caller how far its limits are spent.
         limiting: Admits calls; None admits all of them.
+        announcement: Tells of a new deployment beside the first call; None tells of none.
         attribution: Whose credentials sign; None for the gateway's own.
         connections: What else is kept between calls and closed with the gateway.
     """
@@ -94,6 +96,7 @@ class Gateway:
         identity: Identity,
         usage: UsageReport,
         limiting: Limiting | None = None,
+        announcement: Announcement | None = None,
         attribution: Attribution | None = None,
         connections: Sequence[Connections] = (),
     ) -> None:
@@ -106,6 +109,7 @@ class Gateway:
         self._by_metadata = settings.auth is not Auth.NONE or settings.use_case_header
         self._meter = meter
         self._limiting = limiting
+        self._announcement = announcement
         self._upstream = upstream
         self._clock = clock
         self._streams = StreamRelay(settings=settings, meter=meter, clock=clock)
@@ -157,6 +161,8 @@ class Gateway:
         """Wait for what goes on beside the calls, before the environment may be frozen."""
         if self._limiting is not None:
             self._limiting.finish()
+        if self._announcement is not None:
+            self._announcement.finish()
 
     def _admit(self, call: Call, body: bytes) -> Admission | None:
         return None if self._limiting is None else self._limiting.limiter.admit(self._meter.resolved(call), body)
@@ -199,6 +205,8 @@ class Gateway:
 
     def _relay(self, session: Session, signed: bytes, request: Request, hider: UsageHider | None) -> Response:
         session.sending()
+        if self._announcement is not None:
+            self._announcement.begin()
         try:
             answer = self._upstream.send(signed, request.deadline)
         except Exception as error:  # noqa: BLE001 - the same

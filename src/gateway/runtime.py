@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, MutableMapping
+from threading import Lock
 from typing import Any, NoReturn
 
 from awshttp.http1 import BrokenAnswer
@@ -27,14 +28,24 @@ type App = Callable[[Request], Response]
 
 
 class HeldLines(io.StringIO):
-    """Takes the metric lines of an invocation, and writes them to stdout when its answer is out."""
+    """Takes the metric lines of an invocation, and writes them to stdout when its answer is out. Safe for threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = Lock()
+
+    def write(self, text: str) -> int:
+        """Take a line."""
+        with self._lock:
+            return super().write(text)
 
     def release(self) -> None:
         """Write what was taken, in one piece."""
-        lines = self.getvalue()
-        if lines:
+        with self._lock:
+            lines = self.getvalue()
             self.seek(0)
             self.truncate()
+        if lines:
             sys.stdout.write(lines)
             sys.stdout.flush()
 
@@ -133,6 +144,7 @@ def main() -> NoReturn:
     def done() -> None:
         lines.release()
         gateway.finish()
+        lines.release()  # what came while that waited
 
     serve(api, gateway, environ=os.environ, faults=StructuredFaultLog(settings.service), done=done)
 

@@ -29,6 +29,7 @@ def test_every_setting_is_read() -> None:
         {
             "BEDROCK_METER_NAMESPACE": "Team/Meter",
             "BEDROCK_METER_SERVICE": "prod-meter",
+            "BEDROCK_METER_VERSION": "v1.4.0-3-gab12cd3",
             "BEDROCK_METER_AUTH": "iam",
             "BEDROCK_METER_REGISTRY": "/var/registry.db",
             "BEDROCK_METER_PRINCIPALS": "arn:aws:iam::*:user/a=b=chat+search\n arn:aws:iam::1:user/c=y",
@@ -52,6 +53,7 @@ def test_every_setting_is_read() -> None:
     assert settings == Settings(
         namespace="Team/Meter",
         service="prod-meter",
+        version="v1.4.0-3-gab12cd3",
         auth=Auth.IAM,
         registry="/var/registry.db",
         principals={"arn:aws:iam::*:user/a=b": ("chat", "search"), "arn:aws:iam::1:user/c": ("y",)},
@@ -80,6 +82,8 @@ def test_every_setting_is_read() -> None:
         ("BEDROCK_METER_NAMESPACE", "two words"),
         ("BEDROCK_METER_NAMESPACE", "n" * 256),
         ("BEDROCK_METER_SERVICE", "-x"),
+        ("BEDROCK_METER_VERSION", ":1"),
+        ("BEDROCK_METER_VERSION", "v" * 65),
         ("BEDROCK_METER_SERVICE", "s" * 129),
         ("BEDROCK_METER_USE_CASE", "two words"),
         ("BEDROCK_METER_USE_CASE", "büro"),

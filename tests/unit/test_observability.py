@@ -93,6 +93,7 @@ def test_alarms_and_grafana_rules_watch_the_same(template: Mapping[str, Any]) ->
         ("budget-100", thresholds.BUDGET_SPENT_PERCENT),
         ("unpriced-model", thresholds.UNPRICED),
         ("unmetered-traffic", thresholds.UNMETERED_PERCENT),
+        ("metered-too-much", thresholds.METERED_TOO_MUCH_PERCENT),
         ("meter-faults", thresholds.METER_FAULTS),
         ("rejected-lines", thresholds.REJECTED_LINES),
     ],

@@ -2,6 +2,7 @@ import json
 import re
 
 import pytest
+from tests.builders import an_ask
 from tests.cloudformation import (
     REPOSITORY,
     Template,
@@ -16,8 +17,11 @@ from tests.cloudformation import (
 )
 
 from bedrock_meter import config
+from bedrock_meter.budget import place
 from bedrock_meter.caller import Auth
 from bedrock_meter.config import Settings
+from bedrock_meter.items import CATALOGUE_PK
+from gateway.deployment import DEPLOYMENT_PK
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +74,7 @@ def test_every_log_group_has_a_retention(template: Template) -> None:
 
 
 def test_policies_name_their_actions(template: Template) -> None:
-    """No policy grants a wildcard action, and nothing beyond Bedrock, registry, price book, logs and traces."""
+    """No policy grants a wildcard action, and nothing beyond Bedrock, registry, price book, events, logs and traces."""
     assert actions(template) == {
         "bedrock:InvokeModel",
         "bedrock:InvokeModelWithResponseStream",
@@ -83,8 +87,10 @@ def test_policies_name_their_actions(template: Template) -> None:
         "s3:GetObject",
         "s3:ListBucket",
         "dynamodb:GetItem",
+        "dynamodb:PutItem",
         "dynamodb:Query",
         "dynamodb:UpdateItem",
+        "events:PutEvents",
         "sts:AssumeRole",
         "sts:TagSession",
         "logs:CreateLogStream",
@@ -404,6 +410,67 @@ def test_the_defaults_make_a_deployment_that_starts(template: Template) -> None:
     assert settings.table == "made-by-the-stack"
     assert settings.max_body_bytes == Settings().max_body_bytes
     assert settings.endpoint == "https://bedrock-runtime.us-east-1.amazonaws.com"
+
+
+def test_the_gateway_gets_the_defaults_of_its_settings(template: Template) -> None:
+    """A parameter that is left alone is the default of the setting that it is for; limits and drains can be set."""
+    variables = template["Resources"]["GatewayFunction"]["Properties"]["Environment"]["Variables"]
+    references = {name: value["Ref"] for name, value in variables.items() if "Ref" in value}
+    limits = {"FailMode", "Unpriced", "Hold", "DefaultMaxOutputTokens", "TimeZone", "EventBus"}
+    assert limits | {"ReadTimeoutSeconds", "DrainSeconds", "DrainBytes", "DeploymentVersion"} <= {*references.values()}
+    parameters = template["Parameters"]
+    assert Settings.from_env({name: str(parameters[of]["Default"]) for name, of in references.items()}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("parameter", "setting", "given"),
+    [
+        ("FailMode", config.FAIL_MODE, "closed"),
+        ("Unpriced", config.UNPRICED, "allow"),
+        ("Hold", config.HOLD, "estimate"),
+        ("TimeZone", config.TIME_ZONE, "America/Argentina/Buenos_Aires"),
+        ("EventBus", config.EVENT_BUS, "default"),
+        ("EventBus", config.EVENT_BUS, "arn:aws:events:eu-west-1:123456789012:event-bus/budgets"),
+        ("DeploymentVersion", config.VERSION, "v1.4.0-3-gab12cd3"),
+    ],
+)
+def test_what_a_parameter_takes_its_setting_takes(template: Template, parameter: str, setting: str, given: str) -> None:
+    """A value that CloudFormation lets through does not stop the gateway, and reaches it."""
+    declared = template["Parameters"][parameter]
+    assert given in declared.get("AllowedValues", [given])
+    assert re.fullmatch(declared.get("AllowedPattern", ".*"), given)
+    variables = template["Resources"]["GatewayFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables[setting] == {"Ref": parameter}
+    settings = Settings.from_env({setting: given})
+    assert given in [getattr(settings, field) for field in Settings.__slots__]
+
+
+def test_events_go_to_the_named_bus_alone(template: Template) -> None:
+    """Without a bus nothing may be sent; with one, to it and no other, whether it is named or is an ARN."""
+    policy = template["Resources"]["BudgetEventsPolicy"]
+    assert template["Conditions"][policy["Condition"]] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "EventBus"}, ""]}]}
+    (grant,) = [one for one in statements(template) if "events:PutEvents" in as_list(one["Action"])]
+    _, arn, named = grant["Resource"]["Fn::If"]
+    assert arn == {"Ref": "EventBus"}
+    assert named["Fn::Sub"].endswith(":events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBus}")
+
+
+def test_writes_to_the_table_are_bound_to_their_items(template: Template) -> None:
+    """The gateway may put notes of deployments only; the function with the layer counts, and reads no keys."""
+
+    def bounds(role: str) -> dict[str, object]:
+        policies = template["Resources"][role]["Properties"]["Policies"]
+        found = [one for policy in policies for one in policy["PolicyDocument"]["Statement"] if "Condition" in one]
+        assert all(one["Condition"]["Null"] == {"dynamodb:LeadingKeys": "false"} for one in found)
+        return {one["Action"]: next(iter(one["Condition"].values())) for one in found}
+
+    assert bounds("GatewayRole") == {"dynamodb:PutItem": {"dynamodb:LeadingKeys": [DEPLOYMENT_PK]}}
+    limit, _ = place(an_ask())
+    assert bounds("ExampleRole") == {
+        "dynamodb:Query": {"dynamodb:LeadingKeys": [CATALOGUE_PK]},
+        "dynamodb:UpdateItem": {"dynamodb:LeadingKeys": ["LIMIT#*"]},
+    }
+    assert limit.startswith("LIMIT#")
 
 
 def test_every_parameter_is_described_and_bounded(template: Template) -> None:

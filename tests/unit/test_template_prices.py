@@ -115,7 +115,7 @@ def test_the_gateway_reads_the_book_that_is_approved(parent: Template, nested: T
     assert approved == "s3://${Books}/approved/prices.json"
     (function,) = resources(nested, "AWS::Serverless::Function").values()
     assert function["Environment"]["Variables"]["BEDROCK_METER_PRICES_URL"] == {"Fn::Sub": approved}
-    (policy,) = resources(parent, "AWS::IAM::RolePolicy").values()
+    policy = resources(parent, "AWS::IAM::RolePolicy")["ApprovedPricesPolicy"]
     read, listing = policy["PolicyDocument"]["Statement"]
     assert (read["Action"], listing["Action"]) == ("s3:GetObject", "s3:ListBucket")
     assert read["Resource"]["Fn::Sub"].endswith("/approved/prices.json")

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from bedrock_meter.adapters.client import instrument, is_asynchronous
+from bedrock_meter.adapters.registryview import registered
+from bedrock_meter.adapters.sharedtable import shared_table
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import USE_CASE, Settings
 from bedrock_meter.dimensions import OTHER
@@ -65,13 +67,13 @@ def _meter(client: Any) -> None:
     if is_asynchronous(client):
         _log_once("asynchronous clients (aiobotocore, aioboto3) are not metered")
         return
-    settings, sink = _wiring()
+    settings, sink = _wiring(client.meta.region_name)
     instrument(client, use_case=settings.use_case or OTHER, settings=settings, sink=sink)
 
 
 @cache
-def _wiring() -> tuple[Settings, StreamSink]:
-    """Read the settings and make the sink that all clients of the process share."""
+def _wiring(region: str | None) -> tuple[Settings, StreamSink]:
+    """Read the settings and make the sink that all clients of the process share, if they are of one Region."""
     try:
         settings = Settings.from_env(os.environ)
     except ConfigError as error:
@@ -80,7 +82,10 @@ def _wiring() -> tuple[Settings, StreamSink]:
     else:
         if settings.use_case is None:
             _log_once("%s is not set; calls without a use_case block are counted as %r", USE_CASE, OTHER)
-    return settings, StreamSink.for_settings(settings)
+    table = shared_table(settings, region)
+    return settings, StreamSink.for_settings(
+        settings, use_cases=registered(settings, None if table is None else table.view)
+    )
 
 
 @cache

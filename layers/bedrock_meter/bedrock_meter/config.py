@@ -16,6 +16,7 @@ from bedrock_meter.registry import NAME
 
 NAMESPACE = "BEDROCK_METER_NAMESPACE"
 SERVICE = "BEDROCK_METER_SERVICE"
+VERSION = "BEDROCK_METER_VERSION"
 AUTH = "BEDROCK_METER_AUTH"
 REGISTRY = "BEDROCK_METER_REGISTRY"
 PRINCIPALS = "BEDROCK_METER_PRINCIPALS"
@@ -56,6 +57,7 @@ _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _BUS_NAME = re.compile(r"[A-Za-z0-9/_.:-]{1,1600}")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,576}", re.ASCII)
 
 
@@ -67,6 +69,9 @@ class Settings:
     """The CloudWatch namespace. (BEDROCK_METER_NAMESPACE)"""
     service: str = "bedrock-meter"
     """The value of the ``Service`` dimension: the stack's name. (BEDROCK_METER_SERVICE)"""
+    version: str | None = None
+    """The version of the deployment, which the metric ``Deployments`` names; None for that of the library.
+    (BEDROCK_METER_VERSION)"""
     auth: Auth = Auth.NONE
     """Who authenticates the callers of the gateway. (BEDROCK_METER_AUTH)"""
     registry: str | None = None
@@ -170,6 +175,7 @@ class Settings:
             attribution_role=read.named(given, ATTRIBUTION_ROLE, _ROLE_ARN),
             namespace=read.named(given, NAMESPACE, _NAMESPACE_NAME) or default.namespace,
             service=read.named(given, SERVICE, _SERVICE_NAME) or default.service,
+            version=read.named(given, VERSION, _VERSION),
             use_case=use_case,
             use_cases=listed | ({use_case} if use_case else frozenset()),
             use_case_header=read.switch(given, USE_CASE_HEADER),

@@ -74,6 +74,7 @@ def normal(world: World) -> Iterator[str]:
         yield spent("2", NOW - day * DAY - timedelta(hours=3))
     yield from measured(metrics.BUDGET_USED, 79.9, **{metrics.LIMIT: "chatbot-month"})
     yield from measured(metrics.UNMETERED_SHARE, 0.5)
+    yield from measured(metrics.DRIFT, -0.5)
 
 
 def cloudwatch_with(lines: Iterable[str], *, requests: float = 780) -> CloudWatch:
@@ -115,7 +116,9 @@ CRAFTED: Mapping[str, tuple[Crafted, Mapping[str, str]]] = {
     "budget-80": (lambda _: measured(metrics.BUDGET_USED, 80.0, Limit="team-day"), {metrics.LIMIT: "team-day"}),
     "budget-100": (lambda _: measured(metrics.BUDGET_USED, 100.0, Limit="team-day"), {metrics.LIMIT: "team-day"}),
     "unpriced-model": (lambda _: record(usage=a_usage()), PAIR),
-    "unmetered-traffic": (lambda _: measured(metrics.UNMETERED_SHARE, 2.1), ONE),
+    # As the reconciliation emits them: what goes past makes a drift below 0, and what is metered twice a share of 0.
+    "unmetered-traffic": (lambda _: [*measured(metrics.UNMETERED_SHARE, 40.0), *measured(metrics.DRIFT, -40.0)], ONE),
+    "metered-too-much": (lambda _: [*measured(metrics.UNMETERED_SHARE, 0.0), *measured(metrics.DRIFT, 10.7)], ONE),
     "meter-faults": (lambda _: record(faults=("reader_fault",), cost=Decimal(0), price_row="row"), ONE),
 }
 WITHOUT_LINES = {"unreadable-lines", "invalid-lines", "silent-gateway"}

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.contract.limits.stores import dynamodb_server
 from tests.functional.layer.clients import AwaitedSink, close_clients, plain_client
 from tests.functional.layer.scripted import Scripted
 
 import bedrock_meter
+from bedrock_meter.adapters import gate, sharedtable
 from meterctl.simulate import Simulator
 
 if TYPE_CHECKING:
@@ -33,6 +35,24 @@ def _close_clients() -> Iterator[None]:
     """Close the connections of the clients that a test made."""
     yield
     close_clients()
+
+
+@pytest.fixture(autouse=True)
+def _new_process() -> Iterator[None]:
+    """Forget what all clients of a process share, so that the next test finds a process that has just started."""
+    yield
+    sharedtable.opened.cache_clear()
+    gate.service_client.cache_clear()
+
+
+@pytest.fixture
+def dynamodb_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Run a DynamoDB, and point botocore at it."""
+    with dynamodb_server() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        yield url
 
 
 @pytest.fixture

@@ -6,12 +6,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.builders import a_limit
+from tests.contract.limits.stores import client_of as dynamodb_client
+from tests.contract.limits.stores import make_table
 from tests.functional.layer.clients import CLAUDE
 
+from bedrock_meter.adapters.dynamoregistry import DynamoRegistry
+from bedrock_meter.limits import Unit
+from bedrock_meter.registry import UseCase
 from meterctl.simulate import Simulator
 
 LAYER = Path("layers/bedrock_meter")
@@ -195,6 +202,36 @@ def test_without_the_wrapper_nothing_is_metered(simulator: Simulator, function: 
     records, printed = lines_of(run(runtime(function), simulator))
 
     assert (records, printed) == ([], ["ANSWER True", "None"])
+
+
+def test_the_limits_of_a_table_reach_a_function(
+    opt: Path, simulator: Simulator, function: Path, dynamodb_url: str
+) -> None:
+    """With a table name a function has its limits, by one DynamoDB client for all of its Bedrock clients."""
+    with closing(dynamodb_client(dynamodb_url)) as client:
+        table = make_table(client)
+        registry = DynamoRegistry(client.send, table)
+        registry.add(UseCase(name="summarizer"))
+        registry.add(a_limit("2", unit=Unit.REQUESTS))
+    function.write_text(
+        "from botocore import handlers\nfrom botocore.exceptions import ClientError\nimport bedrock_meter\n"
+        "def count(**_): print('DYNAMODB')\n"
+        "handlers.BUILTIN_HANDLERS.append(('creating-client-class.dynamodb', count))\n"
+        "def handler(event):\n"
+        "    try:\n"
+        "        with bedrock_meter.use_case('summarizer'): calls(event)\n"
+        "    except ClientError as error:\n"
+        "        print(isinstance(error, bedrock_meter.BudgetExceeded), error.response['Error']['Code'])\n"
+        "    return ''\n" + FUNCTION.replace("def handler", "def calls")
+    )
+    settings = {"BEDROCK_METER_USE_CASE": "batch", "BEDROCK_METER_TABLE": table}
+    result = run([opt / "bedrock-meter", *runtime(function)], simulator, **settings)
+    records, printed = lines_of(result)
+
+    assert printed == ["DYNAMODB", "True ServiceQuotaExceededException", "ANSWER False", library_in(opt)]
+    calls = [(record["UseCase"], record["status"]) for record in records if "status" in record]
+    assert calls == [("summarizer", "ok"), ("summarizer", "ok"), ("summarizer", "denied")]
+    assert [record["BudgetUsed"] for record in records if record.get("Limit")] == [50, 100]
 
 
 @pytest.mark.parametrize("before", [None, "/a:/b"])

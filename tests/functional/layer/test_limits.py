@@ -1,6 +1,6 @@
 """Limits in an application that calls Bedrock itself: what its own boto3 client then raises."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 from tests.builders import NOON, NoonClock, a_limit
 from tests.contract.limits.stores import client_of as dynamodb_client
-from tests.contract.limits.stores import dynamodb_server, make_table
+from tests.contract.limits.stores import make_table
 from tests.functional.layer.clients import CLAUDE, HELLO, PROMPT, AwaitedSink, only, plain_client
 
 import bedrock_meter
@@ -173,16 +173,6 @@ def test_a_model_without_a_price(simulator: Simulator, sink: AwaitedSink) -> Non
     with pytest.raises(UnpricedModel) as raised:
         client.converse(modelId="acme.unheard-of-v1:0", messages=HELLO)
     assert isinstance(raised.value, client.exceptions.AccessDeniedException)
-
-
-@pytest.fixture
-def dynamodb_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Run a DynamoDB, and point botocore at it."""
-    with dynamodb_server() as url:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        yield url
 
 
 def test_the_counters_of_the_layer_are_in_the_table(dynamodb_url: str, simulator: Simulator, sink: AwaitedSink) -> None:

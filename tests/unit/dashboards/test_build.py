@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
+from grafana_foundation_sdk.models.dashboard import GridPos
 
 from meterctl.__main__ import cli
-from meterctl.dashboards import alerts, build, spend
+from meterctl.dashboards import alerts, build, health, spend
 from meterctl.dashboards.command import GRAFANA
 from meterctl.dashboards.errors import DashboardError
 from meterctl.dashboards.queries import Place
@@ -95,6 +96,18 @@ def test_a_rule_that_would_not_work_is_named() -> None:
     ]
     variable = replace(rule, steps={**rule.steps, "C": Above(of="B", limit=1)})
     assert [*alerts.problems([variable, variable], place)] == ["alert bedrock-meter-latency-p99: there are two"]
+
+
+def test_drift_is_wrong_both_ways() -> None:
+    """Drift has the colours of what is right around 0 alone, draws them, and its legend shows both ends."""
+    (drift,) = [panel for row in health.BOARD.rows for panel in row.panels if panel.title == "Drift"]
+    found = drift.model(1, GridPos(x=0, y=0, w=8, h=8), Place(own="BedrockMeter"))
+    defaults = found["fieldConfig"]["defaults"]
+    steps = [(step["value"], step["color"]) for step in defaults["thresholds"]["steps"]]
+    assert steps == [(None, "red"), (-5, "orange"), (-1, "green"), (1, "orange"), (5, "red")]
+    assert defaults["custom"]["thresholdsStyle"]["mode"] == "dashed"
+    assert {"min", "max"} <= {*found["options"]["legend"]["calcs"]}
+    assert "min" not in defaults
 
 
 def test_the_assumed_prices_of_the_cache_are_claudes() -> None:

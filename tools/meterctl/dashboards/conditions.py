@@ -57,6 +57,15 @@ def flood(metric: str, limit: float) -> dict[str, Step]:
     }
 
 
+def reconciled(of: Deployment, metric: str, statistic: str, *, by: str, limit: float) -> dict[str, Step]:
+    """Give the steps of what the reconciliation found in the hours of a day, which it emits an hour late."""
+    return {
+        "A": Query(metric=of.metric(metric, statistic, 5 * MINUTE), seconds=26 * HOUR),
+        "B": Reduce(of="A", by=by),
+        "C": Above(of="B", limit=limit),
+    }
+
+
 def budget(percent: float) -> dict[str, Step]:
     """Give the steps that fire for every limit that is used so far, by its last measurement."""
     used = Metric(metric=BUDGET_USED, statistic="Maximum", dimensions={LIMIT: "*"}, period=str(MINUTE))

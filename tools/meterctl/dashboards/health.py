@@ -1,5 +1,7 @@
 """Metering health: whether the meter sees everything, agrees with AWS, and what it costs itself."""
 
+from dataclasses import replace
+
 from bedrock_meter.metrics import (
     COLD_START,
     DISAGREEMENT,
@@ -15,7 +17,7 @@ from bedrock_meter.metrics import (
 )
 from meterctl.dashboards.board import Board, Row
 from meterctl.dashboards.declared import BEDROCK, FUNCTION_NAME, LAMBDA, LOG_GROUP_NAME, LOGS
-from meterctl.dashboards.panels import BLUE, COUNT, MILLISECONDS, ORANGE, PERCENT, RED, USD, Kind, Panel
+from meterctl.dashboards.panels import BLUE, COUNT, GREEN, MILLISECONDS, ORANGE, PERCENT, RED, USD, Kind, Panel
 from meterctl.dashboards.queries import Math, Metric, dimension_label, of_service, summed
 from meterctl.dashboards.variables import values_of
 
@@ -25,6 +27,8 @@ FIXED_PER_MILLION = {"Lambda requests": 0.20, "API Gateway": 3.50, "log lines": 
 """US dollars for a million calls; log lines of 0.7 kB."""
 
 _UNMETERED_STEPS = ((1, ORANGE), (5, RED))
+_DRIFT_STEPS = ((-5, ORANGE), (-1, GREEN), (1, ORANGE), (5, RED))
+"""Both ways are wrong: below 0 calls go past the meter, above 0 something is metered that AWS does not count."""
 _FAULTS_BEHIND = (
     "filter ispresent(meter_faults) | fields @timestamp, meter_faults, operation, model_id, request_id "
     "| sort @timestamp desc | limit 50"
@@ -114,7 +118,19 @@ _COMPLETE = (
     _against_aws(OUTPUT_TOKENS, "Output tokens, metered and AWS's"),
     _reconciled(UNMETERED_SHARE, "Unmetered share", "Tokens that AWS saw and the meter did not, of all.", PERCENT),
     _reconciled(UNMETERED_TOKENS, "Unmetered tokens", "Tokens that AWS saw and the meter did not.", COUNT, "Sum"),
-    _reconciled(DRIFT, "Drift", "How far our counts of the same calls are from AWS's.", PERCENT),
+    replace(
+        _reconciled(
+            DRIFT,
+            "Drift",
+            "By how many percent our count of tokens is above AWS's. 0 is right; below 0 calls went past the meter, "
+            "above 0 something was metered that AWS does not count, or was metered twice.",
+            PERCENT,
+        ),
+        # Both ends, for a mean would let the two kinds of error cancel out.
+        calc="min",
+        steps=_DRIFT_STEPS,
+        below=RED,
+    ),
 )
 
 _SOUND = (

@@ -18,6 +18,7 @@ from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,
     GraphDrawStyle,
+    GraphThresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
     SortOrder,
@@ -82,7 +83,9 @@ class Panel:
     minimum: float | None = None
     maximum: float | None = None
     steps: tuple[tuple[float, str], ...] = ()
-    """From which value a colour holds; below the first it is green."""
+    """From which value a colour holds. A graph over time draws a line at each."""
+    below: str = GREEN
+    """The colour below the first step."""
     no_value: str | None = None
     """What stands there when there is no data; a counter that nobody raised is 0 and not missing."""
     low: bool = False
@@ -94,7 +97,7 @@ class Panel:
         """Give the JSON of the panel at its place on the dashboard."""
         panel = _BUILDERS[self.kind](self)
         panel.id(panel_id).title(self.title).description(self.description).grid_pos(position)
-        panel.datasource(place.reference).unit(self.unit).thresholds(_thresholds(self.steps))
+        panel.datasource(place.reference).unit(self.unit).thresholds(_thresholds(self))
         if self.since is not None:
             panel.time_from(self.since)
         if self.no_value is not None:
@@ -134,9 +137,9 @@ def _ref_id(place: int) -> str:
     return chr(ord("A") + place)
 
 
-def _thresholds(steps: tuple[tuple[float, str], ...]) -> dashboard.ThresholdsConfig:
-    below = Threshold(value=None, color=GREEN)
-    return dashboard.ThresholdsConfig().steps([below, *(Threshold(value=value, color=name) for value, name in steps)])
+def _thresholds(panel: Panel) -> dashboard.ThresholdsConfig:
+    steps = [Threshold(value=value, color=colour) for value, colour in panel.steps]
+    return dashboard.ThresholdsConfig().steps([Threshold(value=None, color=panel.below), *steps])
 
 
 def _by_name() -> dashboard.FieldColor:
@@ -159,6 +162,8 @@ def _lines(panel: Panel) -> timeseries.Panel:
         legend.width(_LEGEND)
     tooltip = common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
     drawn = timeseries.Panel().legend(legend).tooltip(tooltip).color_scheme(_by_name())
+    if panel.steps:
+        drawn.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED))
     # Calls come and go; without points a lonely value between two gaps would not be drawn.
     return drawn.show_points(VisibilityMode.AUTO).fill_opacity(10).line_width(1)
 

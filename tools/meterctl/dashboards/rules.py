@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from bedrock_meter.metrics import (
     CLIENT_ERRORS,
     DENIED,
+    DRIFT,
     FAULTS,
     LATENCY,
     SERVER_ERRORS,
@@ -156,13 +157,21 @@ def _of_the_meter(of: Deployment) -> Sequence[Rule]:
             summary="AWS counts {{ $values.B.Value }} % of the tokens that the meter does not",
             severity=Severity.WARNING,
             pending="0s",
-            steps={
-                "A": Query(metric=of.metric(UNMETERED_SHARE, "Maximum", 5 * MINUTE), seconds=26 * HOUR),
-                "B": Reduce(of="A", by="last"),
-                "C": Above(of="B", limit=thresholds.UNMETERED_PERCENT),
-            },
+            steps=conditions.reconciled(of, UNMETERED_SHARE, "Maximum", by="last", limit=thresholds.UNMETERED_PERCENT),
             board=health.BOARD,
             panel="Unmetered share",
+            group="hours",
+        ),
+        Rule(
+            slug="metered-too-much",
+            title="The meter counts more than AWS",
+            summary="over a day the meter is {{ $values.B.Value }} % above AWS's count of the tokens",
+            severity=Severity.WARNING,
+            pending="0s",
+            # The mean: a call over the end of an hour is too much in one hour and too little in its neighbour.
+            steps=conditions.reconciled(of, DRIFT, "Average", by="mean", limit=thresholds.METERED_TOO_MUCH_PERCENT),
+            board=health.BOARD,
+            panel="Drift",
             group="hours",
         ),
         Rule(

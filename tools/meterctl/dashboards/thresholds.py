@@ -19,6 +19,8 @@ SPEND_MIN_USD = 1
 BUDGET_WARNING_PERCENT, BUDGET_SPENT_PERCENT = 80, 100
 UNMETERED_PERCENT = 2
 """Tokens that AWS counted and the meter did not, of all."""
+METERED_TOO_MUCH_PERCENT = 5
+"""By how much the meter's count of tokens is above AWS's, as the mean of the hours of a day."""
 UNPRICED = 0
 """Calls without a price in an hour; one more than this fires, here and below."""
 METER_FAULTS = 0

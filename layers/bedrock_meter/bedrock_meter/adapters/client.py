@@ -25,6 +25,8 @@ from bedrock_meter.adapters.gate import Gate, boto_services
 from bedrock_meter.adapters.label import current_use_case
 from bedrock_meter.adapters.limiting import Limits, limiting
 from bedrock_meter.adapters.pricebook import PriceBookFile
+from bedrock_meter.adapters.registryview import registered
+from bedrock_meter.adapters.sharedtable import SharedTable, shared_table
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.adapters.stream import watch
 from bedrock_meter.adapters.tokenizer import estimator
@@ -68,7 +70,8 @@ def instrument[C: "BaseClient"](
         settings: The settings; None reads them from the environment.
         sink: Where records go; None writes EMF lines to stdout.
         limits: Which limits its calls have. One that has no room makes a call raise `bedrock_meter.BudgetExceeded`,
-            which is a botocore ``ClientError`` too; nothing is sent then. None for no limits.
+            which is a botocore ``ClientError`` too; nothing is sent then. None for those of the table in the settings,
+            which is read now; without a table there are none.
 
     Returns:
         The same client.
@@ -84,8 +87,12 @@ def instrument[C: "BaseClient"](
     check_use_case(use_case, setting="use_case")
     settings = settings or Settings.from_env(os.environ)
     settings = replace(settings, use_cases=settings.use_cases | {use_case})
+    region = client.meta.region_name
+    table = shared_table(settings, region) if limits is None else None
     clock, faults = SystemClock(), OnceLog()
-    sink = sink or StreamSink.for_settings(settings)
+    sink = sink or StreamSink.for_settings(
+        settings, use_cases=registered(settings, None if table is None else table.view)
+    )
     estimate = estimator(lambda code, error: meter.carry(code, error))  # noqa: PLW0108 - there is no meter yet
     meter = Meter(
         sink=sink,
@@ -96,19 +103,22 @@ def instrument[C: "BaseClient"](
         cold_start=bool(_not_yet_started and _not_yet_started.pop()),
         pricer=PriceBookFile(settings.prices, lambda code, error: meter.carry(code, error)),  # noqa: PLW0108 - the same
     )
+    if table is not None:
+        table.attend(meter.carry)
+        limits = table.limits
     gate = None
     if limits is not None:
         made = limiting(
             limits,
             settings,
-            transport=boto_services(settings, client.meta.region_name),
+            transport=boto_services(settings.region or region),
             forecaster=EstimateForecaster(estimate),
             pricer=meter.pricer,
             faults=faults,
             sink=sink,
         )
         gate = Gate(made.limiter, client.exceptions)
-    hooks = _Hooks(meter, use_case=use_case, region=client.meta.region_name, settings=settings, clock=clock, gate=gate)
+    hooks = _Hooks(meter, use_case=use_case, region=region, settings=settings, clock=clock, gate=gate, table=table)
     for event, hook in hooks.by_event():
         name, hook_id = f"{event}.{_SERVICE}", f"bedrock-meter-{event}"
         client.meta.events.unregister(name, unique_id=hook_id)
@@ -156,9 +166,11 @@ class _Hooks:
         settings: Settings,
         clock: Clock,
         gate: Gate | None,
+        table: SharedTable | None,
     ) -> None:
         self._meter = meter
         self._gate = gate
+        self._table = table
         self._use_case = use_case
         self._region = region
         self._settings = settings
@@ -197,13 +209,14 @@ class _Hooks:
         except Refusal:
             return  # an operation that this version does not meter; the layer refuses nothing
         body = as_bytes(params["body"])
+        use_case = current_use_case() or self._use_case
         call = describe(
             target,
             headers,
             body,
             call_id=str(uuid4()),
             received_at=self._clock.now(),
-            tags={"use_case": current_use_case() or self._use_case},
+            tags={"use_case": use_case} if self._table is None else self._table.labels(use_case),
             region=self._region,
             strict=False,
         )

@@ -5,13 +5,16 @@ botocore is imported where it is needed: whoever has a client has imported it.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 from bedrock_meter.adapters.dynamodb import Send, boto_transport
-from bedrock_meter.config import Settings
 from bedrock_meter.domain import Call
 from bedrock_meter.errors import Refusal
 from bedrock_meter.limiter import Admission, Limiter
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
 
 TIMEOUT_SECONDS = 1.0
 """How long the application may wait for DynamoDB to connect, and to answer."""
@@ -73,20 +76,30 @@ def _both(kind: Any, error: Any) -> Any:
     return type(kind.__name__, (kind, error), {"__module__": kind.__module__, "__doc__": kind.__doc__})
 
 
-def boto_services(settings: Settings, region: str | None) -> Callable[[str], Send]:
-    """Give the AWS services that limits need, by clients of botocore that try once and do not wait long."""
+def boto_services(region: str | None) -> Callable[[str], Send]:
+    """Give the AWS services of a Region that limits need, by clients of botocore that all of the process shares."""
 
     def transport(service: str) -> Send:
-        from botocore.config import Config  # noqa: PLC0415 - see the head of this module
-        from botocore.session import Session  # noqa: PLC0415 - the same
-
-        config = Config(
-            connect_timeout=TIMEOUT_SECONDS,
-            read_timeout=TIMEOUT_SECONDS,
-            retries={"total_max_attempts": 1, "mode": "standard"},
-            max_pool_connections=64,
-        )
-        # An endpoint of one's own comes from AWS_ENDPOINT_URL_…, which botocore reads by itself.
-        return boto_transport(Session().create_client(service, region_name=settings.region or region, config=config))
+        with _making:
+            return boto_transport(service_client(service, region))
 
     return transport
+
+
+_making = Lock()
+
+
+@cache
+def service_client(service: str, region: str | None) -> "BaseClient":
+    """Make the client of an AWS service, one that tries once and does not wait long; the second time give the first."""
+    from botocore.config import Config  # noqa: PLC0415 - see the head of this module
+    from botocore.session import Session  # noqa: PLC0415 - the same
+
+    config = Config(
+        connect_timeout=TIMEOUT_SECONDS,
+        read_timeout=TIMEOUT_SECONDS,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        max_pool_connections=64,
+    )
+    # An endpoint of one's own comes from AWS_ENDPOINT_URL_…, which botocore reads by itself.
+    return Session().create_client(service, region_name=region, config=config)

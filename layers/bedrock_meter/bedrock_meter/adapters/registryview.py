@@ -1,10 +1,11 @@
 """The registry's use cases and limits as a process sees them: read again in time, and kept when reading fails."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from threading import Lock, Thread
 
+from bedrock_meter.config import Settings
 from bedrock_meter.errors import RegistryError
 from bedrock_meter.items import Catalogue
 from bedrock_meter.limits import Limit
@@ -110,3 +111,16 @@ class RegistryView:
         self._read_at, self._newest = started, newest
         for problem in newest.broken:
             self._failed(BROKEN_ITEM, problem)
+
+
+def registered(settings: Settings, view: Container[str] | None) -> Container[str]:
+    """Give the use cases that may become metric dimensions: the settings' and the registry's, as it changes."""
+    return settings.use_cases if view is None else _Either(settings.use_cases, view)
+
+
+class _Either:
+    def __init__(self, first: Container[str], second: Container[str]) -> None:
+        self._first, self._second = first, second
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._first or name in self._second
