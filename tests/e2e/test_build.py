@@ -20,7 +20,7 @@ PACKAGES = {path.name for path in SOURCES.iterdir() if (path / "__init__.py").is
 MOST_BYTES = 250 * 1024 * 1024
 """What a function and its layers may have unzipped.
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
-# Prints where every module came from that is of a built folder.
+# Imports a handler, and fails when a module of ours or of the pinned packages came from outside of the built folder.
 IMPORT = """
 import importlib, sys
 
@@ -50,8 +50,11 @@ class Built:
     stack: str
     """The logical id of its stack; empty for the main one."""
     name: str
+    """Its logical id."""
     code: Path
+    """The folder of its code."""
     handler: str
+    """Where Lambda starts: module and name."""
     layers: bool
     """Whether it has the layer."""
 
