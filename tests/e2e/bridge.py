@@ -4,7 +4,7 @@ The forward is bound to the address of Docker's bridge, to which only containers
 the server itself to every address would open it to the network. Docker Desktop needs none of this: its containers reach
 the loopback address of the host as ``host.docker.internal``.
 
-``python -m tests.e2e.bridge 8787`` forwards port 8787 until Ctrl-C, for `sam local` runs by hand.
+``python -m tests.e2e.bridge 8787 8788`` forwards both ports until Ctrl-C, for `sam local` runs by hand.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 _CHUNK = 64 * 1024
 
@@ -49,6 +50,15 @@ def forwarded_to_containers(port: int, *, outside: int = 0) -> Iterator[int]:
             listener.shutdown(socket.SHUT_RDWR)
 
 
+@contextlib.contextmanager
+def reachable(url: str) -> Iterator[str]:
+    """Give the URL by which containers reach a server whose URL names a port of 127.0.0.1."""
+    parts = urlsplit(url)
+    assert parts.port is not None
+    with forwarded_to_containers(parts.port) as port:
+        yield parts._replace(netloc=f"host.docker.internal:{port}").geturl()
+
+
 def _accept(listener: socket.socket, port: int) -> None:
     while True:
         try:
@@ -75,12 +85,14 @@ def _copy(source: socket.socket, sink: socket.socket) -> None:
 
 
 def main() -> None:
-    """Forward one port until Ctrl-C."""
+    """Forward ports until Ctrl-C."""
     parser = argparse.ArgumentParser(description="Let containers reach 127.0.0.1:PORT as host.docker.internal:PORT.")
-    parser.add_argument("port", type=int)
-    port = parser.parse_args().port
-    with forwarded_to_containers(port, outside=port), contextlib.suppress(KeyboardInterrupt):
-        threading.Event().wait()
+    parser.add_argument("port", type=int, nargs="+")
+    with contextlib.ExitStack() as stack:
+        for port in parser.parse_args().port:
+            stack.enter_context(forwarded_to_containers(port, outside=port))
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,9 @@
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from tests.e2e.bridge import forwarded_to_containers
-from tests.e2e.sam_local import EVENTS, RunningApi, SamLocal, sam_local_from_environment
+from tests.e2e.bridge import reachable
+from tests.e2e.sam_local import EVENTS, RunningApi, SamLocal, sam_local_from_environment, with_settings
 from tests.e2e.witness import Witness
 
 from meterctl.simulate import Simulator
@@ -33,32 +31,26 @@ def witness(simulator: Simulator) -> Witness:
 @pytest.fixture(scope="session")
 def bedrock_url(simulator: Simulator) -> Iterator[str]:
     """The address that this run's simulator has for containers."""
-    listening = urlsplit(simulator.url).port
-    assert listening is not None
-    with forwarded_to_containers(listening) as port:
-        yield f"http://host.docker.internal:{port}"
+    with reachable(simulator.url) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 def env_vars(bedrock_url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The environment of `events/env.json` with that address."""
-    return pointed(EVENTS / "env.json", bedrock_url, tmp_path_factory.mktemp("env"))
+    return with_settings(EVENTS / "env.json", tmp_path_factory.mktemp("env"), bedrock_at(bedrock_url))
 
 
 @pytest.fixture(scope="session")
 def open_env_vars(bedrock_url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same for `sam local start-api`, which asks no authorizer."""
-    return pointed(EVENTS / "start-api" / "env.json", bedrock_url, tmp_path_factory.mktemp("start-api"))
+    source = EVENTS / "start-api" / "env.json"
+    return with_settings(source, tmp_path_factory.mktemp("start-api"), bedrock_at(bedrock_url))
 
 
-def pointed(source: Path, url: str, folder: Path) -> Path:
-    """Write an environment file that points to another Bedrock."""
-    environment = json.loads(source.read_text(encoding="utf-8"))
-    for name in ("BEDROCK_METER_UPSTREAM_URL", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"):
-        environment["Parameters"][name] = url
-    file = folder / "env.json"
-    file.write_text(json.dumps(environment), encoding="utf-8")
-    return file
+def bedrock_at(url: str) -> Mapping[str, str]:
+    """Give the settings that point the functions at a Bedrock."""
+    return dict.fromkeys(("BEDROCK_METER_UPSTREAM_URL", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"), url)
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,12 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from tests.e2e.nested import with_the_layer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EVENTS = REPOSITORY / "events"
@@ -79,13 +81,19 @@ class SamLocal:
     invoke_image: str | None
     """The stand-in base image; None for AWS's own."""
 
-    def invoke(self, function: str, event: Path, env_vars: Path) -> Invocation:
+    def invoke(self, function: str, event: Path, env_vars: Path, *, stack: str | None = None) -> Invocation:
         """Invoke a function once.
+
+        Args:
+            function: The logical id of the function.
+            event: The file with the event.
+            env_vars: The file with the environment.
+            stack: The nested stack of a function that has the layer.
 
         Raises:
             AssertionError: sam failed, or the function returned nothing.
         """
-        command = [str(self.sam), "local", "invoke", function, "--event", str(event), *self._options(env_vars)]
+        command = [str(self.sam), "local", "invoke", function, "--event", str(event), *self._options(env_vars, stack)]
         with self._running("invoke", command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             result, log = (stream.decode() for stream in process.communicate(timeout=_INVOKE_SECONDS))
         # A function that timed out also ends with status 0, and with nothing on stdout.
@@ -119,10 +127,11 @@ class SamLocal:
             process.wait(_STOP_SECONDS)
             pid_file.unlink()
 
-    def _options(self, env_vars: Path) -> list[str]:
+    def _options(self, env_vars: Path, stack: str | None = None) -> list[str]:
+        template = self.template if stack is None else with_the_layer(self.template.parent, stack)
         image = ["--invoke-image", self.invoke_image, "--skip-pull-image"] if self.invoke_image else []
         return [
-            *("--template", str(self.template)),
+            *("--template", str(template)),
             *("--env-vars", str(env_vars)),
             *("--parameter-overrides", f"Architecture={self.architecture}"),
             *("--add-host", "host.docker.internal:host-gateway"),
@@ -144,6 +153,18 @@ def sam_local_from_environment() -> SamLocal:
         architecture=os.environ["E2E_ARCHITECTURE"],
         invoke_image=os.environ.get("E2E_INVOKE_IMAGE"),
     )
+
+
+def with_settings(source: Path, folder: Path, settings: Mapping[str, str]) -> Path:
+    """Copy a file of environment variables into a folder, with other values for some of them."""
+    environment: dict[str, dict[str, str]] = json.loads(source.read_text(encoding="utf-8"))
+    # What stands under the name of a function goes before what stands under Parameters.
+    for variables in environment.values():
+        variables |= {name: value for name, value in settings.items() if name in variables}
+    environment["Parameters"] |= settings
+    file = folder / "env.json"
+    file.write_text(json.dumps(environment), encoding="utf-8")
+    return file
 
 
 def emf_lines(log: str) -> list[dict[str, Any]]:

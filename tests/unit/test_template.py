@@ -495,14 +495,6 @@ def test_the_template_has_no_yaml_aliases() -> None:
     assert not has_aliases(REPOSITORY / "template.yaml")
 
 
-def test_every_event_has_an_expectation() -> None:
-    """Every event file is replayed: the folder and its table of expectations name the same events."""
-    events = {path.stem for path in (REPOSITORY / "events").glob("*.json")} - {"env", "expected"}
-    events -= {"account-create", "logmeter"}  # of other functions, which their own tests replay
-    expected = json.loads((REPOSITORY / "events" / "expected.json").read_text(encoding="utf-8"))
-    assert events == expected.keys()
-
-
 def test_the_tokenizer_layer_is_mounted_on_demand(template: Template) -> None:
     """It is off by default; on, the gateway has it beside the library, and `sam build` makes it by its own Makefile."""
     assert template["Parameters"]["Tokenizer"]["Default"] == "off"

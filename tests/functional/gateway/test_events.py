@@ -20,7 +20,7 @@ from meterctl.simulate import Simulator
 ROOT = Path(__file__).parents[3]
 EVENTS = {path.stem: path for path in sorted((ROOT / "events").glob("*.json"))}
 # Those of the other functions are replayed where those are tested.
-del EVENTS["account-create"], EVENTS["logmeter"]
+del EVENTS["account-create"], EVENTS["authorizer"], EVENTS["logmeter"], EVENTS["reconcile"]
 EXPECTED: Mapping[str, Mapping[str, Any]] = json.loads(EVENTS.pop("expected").read_text(encoding="utf-8"))
 PARAMETERS: Mapping[str, str] = json.loads(EVENTS.pop("env").read_text(encoding="utf-8"))["Parameters"]
 
