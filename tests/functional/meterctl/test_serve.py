@@ -239,7 +239,10 @@ def test_http2_is_refused_aloud(simulator: Simulator) -> None:
 
 def test_keys_travel_over_tls(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """With ``--tls`` and the two lines that it prints, boto3 sends a gateway key, which it does over https only."""
-    with serving("--upstream", simulator.url, "--no-auth", "--use-case", "chatbot", "--emf", "-", "--tls") as (url, process):
+    with serving("--upstream", simulator.url, "--no-auth", "--use-case", "chatbot", "--emf", "-", "--tls") as (
+        url,
+        process,
+    ):
         bundle = exported(process, "AWS_CA_BUNDLE")
         assert url.startswith("https://127.0.0.1:")
         monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
