@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
-from tests.functional.logmeter.rig import TABLE, Rig, running
+from tests.functional.logmeter.rig import REGION, TABLE, Rig, running
 from tests.logs import an_entry, delivered, entries, subscription_event
 
 import logmeter.app
@@ -136,6 +136,8 @@ def test_the_settings_put_it_together(rig: Rig, monkeypatch: pytest.MonkeyPatch)
     """With a table and a queue set, calls are noted and failures kept there, and lines go to stdout."""
     environ = {
         config.CALLS_TABLE: TABLE,
+        config.TABLE_URL: rig.settings.aws_endpoint_url_dynamodb or "",
+        "AWS_REGION": REGION,
         config.DEAD_LETTER_QUEUE: rig.settings.dead_letter_queue or "",
         config.PRINCIPALS: "arn:aws:iam::123456789012:role/service/Chatbot=chatbot",
     }

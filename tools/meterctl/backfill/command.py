@@ -8,13 +8,15 @@ from pathlib import Path
 
 import boto3
 import click
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from bedrock_meter.adapters.dynamodb import boto_transport
 from bedrock_meter.adapters.stdout import emf_for
 from bedrock_meter.config import Settings
-from logmeter.callbook import CallBook, DynamoCallBook, MemoryCallBook
+from logmeter.callbook import PARALLEL, CallBook, DynamoCallBook, MemoryCallBook
 from logmeter.wiring import reader_for, with_named
 from meterctl.backfill.run import OLDER, WRITTEN, Backfill
 from meterctl.backfill.sending import Sender
@@ -111,7 +113,8 @@ def _source(log_group: str | None, s3: str | None, path: Path | None, region: st
 def _calls(table: str | None, region: str | None) -> CallBook:
     if table is None:
         return MemoryCallBook(REMEMBERED)
-    return DynamoCallBook(boto3.client("dynamodb", region_name=region), table, time.time)
+    config = Config(retries={"mode": "standard"}, max_pool_connections=PARALLEL)
+    return DynamoCallBook(boto_transport(boto3.client("dynamodb", region_name=region, config=config)), table, time.time)
 
 
 def _sender(group: str | None, region: str | None) -> Sender | None:
