@@ -68,7 +68,7 @@ def test_the_second_witness_is_told_what_the_first_said(book: CallBook) -> None:
 
 @pytest.mark.parametrize("code", [AwsError.UNANSWERED, "ThrottlingException", "InternalServerError", "Http503"])
 def test_what_passes_is_tried_again(code: str) -> None:
-    """A note whose answer was lost, was throttled or met a fault of DynamoDB is sent again, and that at growing pace."""
+    """A note whose answer was lost, was throttled or met a fault of DynamoDB is sent again, ever more slowly."""
     waits = list[float]()
     book = DynamoCallBook(failing(code, TRIES - 1), TABLE, lambda: 0.0, wait=waits.append)
     assert book.note([a_note()], delivery="d-1") == [NEW]
