@@ -11,7 +11,7 @@ from awshttp.sts import Sts
 from bedrock_meter.adapters.clock import SystemClock
 from bedrock_meter.adapters.limiting import Limits, limiting
 from bedrock_meter.adapters.pricebook import PriceBookFile
-from bedrock_meter.adapters.registryview import RegistryView
+from bedrock_meter.adapters.registryview import RegistryView, registered
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.adapters.tokenizer import estimator
 from bedrock_meter.budget import Windows
@@ -29,7 +29,7 @@ from gateway.faultlog import StructuredFaultLog
 from gateway.http import Response, parse_event, render
 from gateway.identity import Identity, by_key, identity_for
 from gateway.profiles import InferenceProfiles
-from gateway.registry import OpenRegistry, open_registry, registered
+from gateway.registry import OpenRegistry, open_registry
 from gateway.relay import Connections, Gateway
 from gateway.services import AwsServices
 from gateway.upstream import Upstream
@@ -87,7 +87,7 @@ def build(
 
     opened = open_registry(settings, credentials)
     view = None if opened is None else RegistryView(opened.registry.catalogue, failed)
-    sink = sink or StreamSink.for_settings(settings, lines, use_cases=registered(settings, view))
+    sink = sink or StreamSink.for_settings(settings, lines, use_cases=registered(settings.use_cases, view))
     prices = PriceBookFile(settings.prices, failed)
     estimate = estimator(failed)
     meter = Meter(

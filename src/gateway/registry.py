@@ -1,6 +1,6 @@
 """Where a gateway finds its registry: a DynamoDB table, a local file, or nowhere."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,16 +70,3 @@ def _file(path: str) -> OpenRegistry:
     except RegistryError as error:
         raise ConfigError(REGISTRY, str(error)) from error
     return OpenRegistry(registry=FileRegistry(file), counters=lambda: SqliteLimitStore(file), close=file.close)
-
-
-def registered(settings: Settings, view: Container[str] | None) -> Container[str]:
-    """Give the use cases that may become metric dimensions: the settings' and the registry's, as it changes."""
-    return settings.use_cases if view is None else _Either(settings.use_cases, view)
-
-
-class _Either:
-    def __init__(self, first: Container[str], second: Container[str]) -> None:
-        self._first, self._second = first, second
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._first or name in self._second

@@ -22,15 +22,16 @@ from botocore.config import Config
 from awshttp.credentials import provider
 from awshttp.dynamodb import DynamoDb
 from bedrock_meter.adapters.clock import SystemClock
+from bedrock_meter.adapters.registryview import registered
 from bedrock_meter.adapters.stdout import StreamSink
-from bedrock_meter.config import CALLS_TABLE, Settings
+from bedrock_meter.config import CALLS_TABLE, TABLE, Settings
 from bedrock_meter.errors import ConfigError
 from bedrock_meter.ports import Clock, Principals
 from logmeter.callbook import CallBook, DynamoCallBook, MemoryCallBook
 from logmeter.deadletters import DeadLetters, NoDeadLetters, QueueDeadLetters
 from logmeter.deliveries import UnreadableDeliveryError, unpack
 from logmeter.door import Lines, LogDoor, Report
-from logmeter.wiring import reader_for, with_named
+from logmeter.wiring import principals_of, reader_for, registry_view, with_named
 
 DELIVERY_UNREADABLE = "delivery_unreadable"
 
@@ -53,18 +54,23 @@ def build(
         settings: The settings.
         lines: Where metric lines go; None writes them to stdout.
         clock: The time; None for the system's.
-        principals: Who knows the use case of a principal; None takes the setting.
+        principals: Who knows the use case of a principal; None takes the registry where a table is set, and for
+            principals that it does not know, and without a table, the setting.
     """
     settings = with_named(settings)
+    view = None if settings.table is None else registry_view(settings.table, _dynamodb(settings, TABLE).send)
     reader = reader_for(
-        settings, lambda region: boto3.client("bedrock", region_name=region, config=_CLIENTS), principals=principals
+        settings,
+        lambda region: boto3.client("bedrock", region_name=region, config=_CLIENTS),
+        principals=principals or principals_of(settings, view),
     )
     return LogDoor(
         reader=reader,
         calls=_calls(settings),
         letters=_letters(settings),
-        lines=lines or StreamSink.for_settings(settings),
+        lines=lines or StreamSink.for_settings(settings, use_cases=registered(settings.use_cases, view)),
         clock=clock or SystemClock(),
+        ready=bool if view is None else view.catalogue,
     )
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from operator import attrgetter
 from types import MappingProxyType
 
 from bedrock_meter.forecast import Forecast
@@ -20,8 +19,6 @@ MAX_COUNT = 10**9  # the largest token count that is believed: a hundred times t
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _NO_UNITS: Mapping[str, int] = MappingProxyType({})
-_BUCKETS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
-_buckets = attrgetter(*_BUCKETS)
 
 
 class Operation(StrEnum):
@@ -223,7 +220,8 @@ class Usage:
 
     def __post_init__(self) -> None:
         """Refuse counts that no meter can have read."""
-        for name, count in zip(_BUCKETS, _buckets(self), strict=True):
+        for name in ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h"):
+            count = getattr(self, name)
             if count is not None and not 0 <= count <= MAX_COUNT:
                 raise ValueError(f"Usage.{name} must lie between 0 and {MAX_COUNT}, not {count}")
 
