@@ -8,16 +8,14 @@ another process.
 
 import json
 import statistics
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import boto3
-from benchmarks.measure import CREDENTIALS, REGION, Row, Target, interleaved, report
+from benchmarks.measure import CREDENTIALS, REGION, Row, Target, answering_process, interleaved, report
 
 from awshttp.credentials import provider
 from awshttp.dynamodb import DynamoDb
@@ -57,46 +55,6 @@ RECORD = Record(
 )
 ANSWER = {"Attributes": {"used": {"N": "4.231234"}, "spent": {"N": "4.001234"}, "expires": {"N": "1795651200"}}}
 UPDATE = {"TableName": "t", "Key": {"pk": {"S": "LIMIT#budget"}, "sk": {"S": "2026-11-23T00:00Z"}}}
-
-_STUB = """
-import socket, sys
-body = sys.argv[1].encode()
-answer = b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body
-listener = socket.create_server(("127.0.0.1", 0))
-print(listener.getsockname()[1], flush=True)
-import threading
-def serve(connection):
-    while True:
-        request = b""
-        while b"\\r\\n\\r\\n" not in request:
-            part = connection.recv(65536)
-            if not part:
-                return
-            request += part
-        head, _, rest = request.partition(b"\\r\\n\\r\\n")
-        length = int(next(l.split(b":")[1] for l in head.split(b"\\r\\n") if l.lower().startswith(b"content-length")))
-        while len(rest) < length:
-            rest += connection.recv(65536)
-        connection.sendall(answer)
-def accept():
-    while True:
-        threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-threading.Thread(target=accept, daemon=True).start()
-sys.stdin.read()
-"""
-
-
-@contextmanager
-def stub_process() -> Iterator[str]:
-    """Run a server that answers every request alike, in a process of its own; give its URL."""
-    with subprocess.Popen(
-        [sys.executable, "-c", _STUB, json.dumps(ANSWER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        finally:
-            process.communicate()
 
 
 class Stub:
@@ -170,7 +128,7 @@ def check_answer() -> None:
 
 def measure_requests() -> dict[str, list[float]]:
     """Time one UpdateItem by our light client and by botocore's."""
-    with stub_process() as url:
+    with answering_process(ANSWER) as url:
         light = DynamoDb(region=REGION, credentials=provider(CREDENTIALS), url=url)
         boto = boto3.client(
             "dynamodb",

@@ -1,29 +1,30 @@
 """The log door: CPU time of one entry of the invocation log, from the line to the metric line; and memory over 100,000.
 
-The yardstick is ``json.loads`` and ``json.dumps`` of the same entry. DynamoDB answers at once here, from a stub below
-botocore's signer and parser, so that its part is the CPU time that a note takes and not the wait for it.
+The yardstick is ``json.loads`` and ``json.dumps`` of the same entry. DynamoDB is a server in a process of its own that
+answers at once, so that its part is the CPU time that a note takes here: to sign, to send over a socket, to read.
 """
 
 import json
 import os
 import resource
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 import boto3
-from benchmarks.measure import CREDENTIALS, REGION, Row, Target, interleaved, report
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HTTPHeaders
+from benchmarks.measure import CREDENTIALS, REGION, Row, Target, answering_process, interleaved, report
+from botocore.config import Config
 
 from bedrock_meter.adapters.clock import SystemClock
+from bedrock_meter.adapters.dynamodb import boto_transport
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.config import Settings
 from logmeter.app import build
-from logmeter.callbook import DynamoCallBook, MemoryCallBook
+from logmeter.callbook import PARALLEL, DynamoCallBook, MemoryCallBook, Note, Noted, Witness
 from logmeter.deadletters import NoDeadLetters
 from logmeter.deliveries import Delivery, LogEvent
 from logmeter.door import LogDoor
@@ -81,26 +82,18 @@ def a_door(out: StreamSink, calls: MemoryCallBook | DynamoCallBook) -> LogDoor:
     return LogDoor(reader=reader, calls=calls, letters=NoDeadLetters(), lines=out, clock=SystemClock())
 
 
-def a_table() -> DynamoCallBook:
-    """Give a call book whose requests are signed and whose answers are parsed, and that nothing waits for."""
-    door = build(Settings(calls_table="calls"))
-    book = door._calls  # noqa: SLF001 - the client as the function makes it
+def a_table(url: str) -> DynamoCallBook:
+    """Give the call book as the function makes it, with its table at a URL."""
+    book = build(replace(SETTINGS, calls_table="calls", region=REGION, aws_endpoint_url_dynamodb=url))._calls  # noqa: SLF001 - what the function uses
     assert isinstance(book, DynamoCallBook)
-
-    def answered(request: AWSPreparedRequest, **_: object) -> Any:
-        return AWSResponse(request.url, 200, HTTPHeaders(), _Raw())
-
-    book._client.meta.events.register("before-send.dynamodb", answered)  # noqa: SLF001 - the same
     return book
 
 
-class _Raw:
-    """The body of an answer: an empty object."""
-
-    def stream(self, amt: int = 1024, decode_content: bool | None = None) -> Iterator[bytes]:
-        """Give it."""
-        del amt, decode_content
-        yield b"{}"
+def a_table_by_boto3(url: str) -> DynamoCallBook:
+    """Give a call book over boto3, without botocore's checks of the parameters."""
+    config = Config(max_pool_connections=PARALLEL, parameter_validation=False)
+    client = boto3.client("dynamodb", region_name=REGION, endpoint_url=url, config=config)
+    return DynamoCallBook(boto_transport(client), "calls", time.time)
 
 
 def check_answer() -> None:
@@ -116,6 +109,13 @@ def check_answer() -> None:
     assert [line["InputTokenCount"] for line in lines] == [400 + number % 100 for number in range(BATCH)]
     assert {line["UseCase"] for line in lines} == {"chatbot"}
     assert all(line["EstimatedCostUSD"] > 0 for line in lines)
+
+
+def check_notes(url: str) -> None:
+    """Fail unless the server takes notes from both clients, of which it says that nothing was known."""
+    notes = [Note(request_id=str(number), witness=Witness.LOG, tally={}) for number in range(BATCH)]
+    for book in (a_table(url), a_table_by_boto3(url)):
+        assert book.note(notes, delivery="d") == [Noted(repeated=False, other=None)] * BATCH
 
 
 def per_record(function: Callable[[Delivery], object], deliveries: Sequence[Delivery]) -> Callable[[], object]:
@@ -138,10 +138,13 @@ def growth_mb(door: LogDoor) -> float:
 def main() -> None:
     """Check, measure, print."""
     os.environ.update({**CREDENTIALS, "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"})
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, answering_process({}) as url:
         check_answer()
+        check_notes(url)
         sink = StreamSink.for_settings(with_named(SETTINGS), nowhere)
-        door, table_door = a_door(sink, MemoryCallBook()), a_door(sink, a_table())
+        door, table_door, boto_door = (
+            a_door(sink, calls) for calls in (MemoryCallBook(), a_table(url), a_table_by_boto3(url))
+        )
         grown = growth_mb(door)
         fresh = [delivery(number) for number in range(40)]
         # 40 deliveries are 20,000 calls, as many as are remembered: when one comes round again, it is new.
@@ -150,6 +153,7 @@ def main() -> None:
             {
                 "door": per_record(door.take, fresh),
                 "table": per_record(table_door.take, fresh),
+                "boto3": per_record(boto_door.take, fresh),
                 "json": lambda: [json.dumps(json.loads(message)) for message in messages],
             },
             batches=40,
@@ -163,7 +167,8 @@ def main() -> None:
         "µs of CPU per entry",
         [
             Row(name="read, price, note in memory, write", samples=rows["door"]),
-            Row(name="the same, noted in DynamoDB (answered at once)", samples=rows["table"]),
+            Row(name="the same, noted in DynamoDB", samples=rows["table"]),
+            Row(name="the same, noted in DynamoDB by boto3", samples=rows["boto3"]),
             Row(name="json.loads and json.dumps of the entry", samples=rows["json"]),
         ],
         [
@@ -171,7 +176,10 @@ def main() -> None:
             Target(name="growth over 100,000 entries", value=grown, limit=TARGET_GROWTH_MB, unit=" MB"),
         ],
     )
-    print(f"  entry : json {door_median / statistics.median(rows['json']):.1f}")
+    median = {name: statistics.median(samples) for name, samples in rows.items()}
+    notes = median["table"] - median["door"], median["boto3"] - median["door"]
+    print(f"  entry : json {median['door'] / median['json']:.1f}")
+    print(f"  note : note by boto3 {notes[0]:.0f} : {notes[1]:.0f} = {notes[0] / notes[1]:.2f}")
 
 
 if __name__ == "__main__":

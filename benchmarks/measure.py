@@ -1,5 +1,6 @@
 """What the benchmarks share: the simulator in a process of its own, interleaved timing, and the table of results."""
 
+import json
 import os
 import platform
 import resource
@@ -24,19 +25,47 @@ with Simulator() as simulator:
     sys.stdin.read()
 """
 
+_ALIKE = """
+import socket, sys
+body = sys.argv[1].encode()
+answer = b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body
+listener = socket.create_server(("127.0.0.1", 0))
+print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+import threading
+def serve(connection):
+    while True:
+        request = b""
+        while b"\\r\\n\\r\\n" not in request:
+            part = connection.recv(65536)
+            if not part:
+                return
+            request += part
+        head, _, rest = request.partition(b"\\r\\n\\r\\n")
+        length = int(next(l.split(b":")[1] for l in head.split(b"\\r\\n") if l.lower().startswith(b"content-length")))
+        while len(rest) < length:
+            rest += connection.recv(65536)
+        connection.sendall(answer)
+def accept():
+    while True:
+        threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+threading.Thread(target=accept, daemon=True).start()
+sys.stdin.read()
+"""
+
 
 @contextmanager
-def server_process(program: str) -> Iterator[str]:
+def server_process(program: str, *arguments: str) -> Iterator[str]:
     """Run a server in a process of its own, so that its work is not counted as ours.
 
     Args:
         program: Prints the server's URL, and ends at the end of its input.
+        arguments: What it is given.
 
     Returns:
         The URL.
     """
     with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         try:
@@ -48,6 +77,11 @@ def server_process(program: str) -> Iterator[str]:
 def simulator_process() -> AbstractContextManager[str]:
     """Run a simulated Bedrock; give its URL."""
     return server_process(_SIMULATOR)
+
+
+def answering_process(document: Mapping[str, object]) -> AbstractContextManager[str]:
+    """Run a server that answers every request alike, with a JSON document; give its URL."""
+    return server_process(_ALIKE, json.dumps(document))
 
 
 def clean_environment(**more: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ TIMEOUT_SECONDS = 1.0
 """These services answer within some ten milliseconds; whoever waits here makes a caller wait."""
 
 _OK = 200
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class JsonService:
@@ -64,7 +65,7 @@ class JsonService:
                     "content-type": self._content_type,
                     "x-amz-target": f"{self._target}.{operation}",
                 },
-                json.dumps(parameters, separators=(",", ":")).encode(),
+                _encode(parameters).encode(),
                 timeout=self._timeout,
             )
         except (OSError, NotConnected, BrokenAnswer) as error:

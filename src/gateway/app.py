@@ -89,7 +89,7 @@ def build(
 
     opened = open_registry(settings, credentials)
     view = None if opened is None else RegistryView(opened.registry.catalogue, failed)
-    sink = sink or StreamSink.for_settings(settings, lines, use_cases=registered(settings, view))
+    sink = sink or StreamSink.for_settings(settings, lines, use_cases=registered(settings.use_cases, view))
     prices = PriceBookFile(settings.prices, failed)
     estimate = estimator(failed)
     meter = Meter(

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Protocol
 
+from bedrock_meter.adapters.registryview import RegisteredFirst
 from bedrock_meter.caller import USE_CASE_HEADER, Auth, Caller, caller_of, from_context
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Operation
 from bedrock_meter.errors import AccessDenied, InvalidRequest, RegistryError, UpstreamUnavailable
 from bedrock_meter.gatekeys import admit, shown
-from bedrock_meter.ports import Clock
+from bedrock_meter.ports import Clock, Principals
 from bedrock_meter.principals import PrincipalMap
 from bedrock_meter.registry import Key, UseCase
 from gateway.http import Request
@@ -40,25 +41,31 @@ class UseCases(Protocol):
         """Give a use case; None when it is not registered. Raises `RegistryError`."""
 
 
-def identity_for(settings: Settings, use_cases: UseCases | None) -> Identity:
+class Known(UseCases, Principals, Protocol):
+    """Where use cases and principals are. A `RegistryView` is one."""
+
+
+def identity_for(settings: Settings, known: Known | None) -> Identity:
     """Choose how callers are told apart behind API Gateway, or where nobody tells them apart.
 
     Args:
         settings: The deployment's settings.
-        use_cases: The registered use cases; None where there is no registry.
+        known: The registered use cases and principals; None where there is no registry. A principal that it does not
+            know may name what the settings say.
     """
 
     def describe(name: str) -> UseCase:
         try:
-            known = use_cases.use_case(name) if use_cases else None
+            use_case = known.use_case(name) if known else None
         except RegistryError:
-            known = None  # counted where it is read; the name itself comes from the settings
-        return known or _unregistered(name)
+            use_case = None  # counted where it is read; the name itself comes from the settings
+        return use_case or _unregistered(name)
 
     if settings.auth is Auth.KEY:
         return lambda request: from_context(request.authorizer or {})
     if settings.auth is Auth.IAM:
-        return by_principal(PrincipalMap(settings.principals), describe)
+        of_settings = PrincipalMap(settings.principals)
+        return by_principal(RegisteredFirst(known, of_settings) if known else of_settings, describe)
     return by_settings(settings, describe)
 
 
@@ -81,13 +88,16 @@ def by_key(registry: Registry, use_cases: UseCases, clock: Clock) -> Identity:
     return identity
 
 
-def by_principal(principals: PrincipalMap, describe: Describe) -> Identity:
+def by_principal(principals: Principals, describe: Describe) -> Identity:
     """Tell callers apart by the principal that signed; the pattern that it matches says what it may name."""
 
     def identity(request: Request) -> Caller:
         if request.principal is None:
             raise AccessDenied("The call was not signed, or API Gateway did not check its signature.")
-        use_cases = principals.find(request.principal)
+        try:
+            use_cases = principals.find(request.principal)
+        except RegistryError as error:
+            raise UpstreamUnavailable("The gateway cannot read its registry of principals. Try again.") from error
         if use_cases is not None:
             return Caller(use_cases=tuple(map(describe, use_cases)), default=use_cases[0])
         raise AccessDenied(f"No use case is set for {request.principal[:300]}. Ask the gateway's owner to set one.")

@@ -19,22 +19,26 @@ from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import Ki
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
+from awshttp.credentials import provider
+from awshttp.dynamodb import DynamoDb
 from bedrock_meter.adapters.clock import SystemClock
+from bedrock_meter.adapters.registryview import registered
 from bedrock_meter.adapters.stdout import StreamSink
-from bedrock_meter.config import Settings
+from bedrock_meter.config import CALLS_TABLE, TABLE, Settings
+from bedrock_meter.errors import ConfigError
 from bedrock_meter.ports import Clock, Principals
-from logmeter.callbook import PARALLEL, CallBook, DynamoCallBook, MemoryCallBook
+from logmeter.callbook import CallBook, DynamoCallBook, MemoryCallBook
 from logmeter.deadletters import DeadLetters, NoDeadLetters, QueueDeadLetters
 from logmeter.deliveries import UnreadableDeliveryError, unpack
 from logmeter.door import Lines, LogDoor, Report
-from logmeter.wiring import reader_for, with_named
+from logmeter.wiring import principals_of, reader_for, registry_view, with_named
 
 DELIVERY_UNREADABLE = "delivery_unreadable"
 
-# Botocore's checks of parameters that this code writes itself take a third of the time of a note.
-_CLIENTS = Config(
-    retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=PARALLEL, parameter_validation=False
-)
+DYNAMODB_SECONDS = 5.0
+"""How long a request may take; nobody waits for the log door, so that it may be longer than in front of a caller."""
+
+_CLIENTS = Config(retries={"mode": "standard", "max_attempts": 5})
 
 
 def build(
@@ -50,25 +54,42 @@ def build(
         settings: The settings.
         lines: Where metric lines go; None writes them to stdout.
         clock: The time; None for the system's.
-        principals: Who knows the use case of a principal; None takes the setting.
+        principals: Who knows the use case of a principal; None takes the registry where a table is set, and for
+            principals that it does not know, and without a table, the setting.
     """
     settings = with_named(settings)
+    view = None if settings.table is None else registry_view(settings.table, _dynamodb(settings, TABLE).send)
     reader = reader_for(
-        settings, lambda region: boto3.client("bedrock", region_name=region, config=_CLIENTS), principals=principals
+        settings,
+        lambda region: boto3.client("bedrock", region_name=region, config=_CLIENTS),
+        principals=principals or principals_of(settings, view),
     )
     return LogDoor(
         reader=reader,
         calls=_calls(settings),
         letters=_letters(settings),
-        lines=lines or StreamSink.for_settings(settings),
+        lines=lines or StreamSink.for_settings(settings, use_cases=registered(settings.use_cases, view)),
         clock=clock or SystemClock(),
+        ready=bool if view is None else view.catalogue,
     )
 
 
 def _calls(settings: Settings) -> CallBook:
     if settings.calls_table is None:
         return MemoryCallBook()
-    return DynamoCallBook(boto3.client("dynamodb", config=_CLIENTS), settings.calls_table, time.time)
+    return DynamoCallBook(_dynamodb(settings, CALLS_TABLE).send, settings.calls_table, time.time)
+
+
+def _dynamodb(settings: Settings, table: str) -> DynamoDb:
+    # A note by botocore takes several times as much CPU (benchmarks/logmeter.py).
+    if settings.region is None:
+        raise ConfigError("AWS_REGION", f"set a Region, so that the table in {table} can be used")
+    return DynamoDb(
+        region=settings.region,
+        credentials=provider(os.environ),
+        url=settings.aws_endpoint_url_dynamodb,
+        timeout=DYNAMODB_SECONDS,
+    )
 
 
 def _letters(settings: Settings) -> DeadLetters:

@@ -4,18 +4,19 @@ A call is noted under Bedrock's request id by up to two witnesses: the invocatio
 metered it. Whoever comes second is shown what the first one said.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
+from random import random
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from bedrock_meter.adapters.dynamodb import Send
+from bedrock_meter.errors import AwsError, DynamoDbError
 from bedrock_meter.tally import Tally
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 KEEP_SECONDS = 3 * 24 * 3600
 """How long a call is remembered. CloudWatch Logs tries a delivery again for 24 hours, Lambda an event for 6."""
@@ -25,6 +26,19 @@ MAX_REMEMBERED = 20_000
 
 PARALLEL = 16
 """How many notes are on their way to DynamoDB at once: each waits some milliseconds and takes little CPU."""
+
+TRIES = 4
+"""How often a note is sent. It may always be sent again, whatever became of it: the same delivery changes nothing by
+saying the same of a call once more, and is told the same."""
+
+_FIRST_WAIT_SECONDS = 0.05
+_REPEATED = "ConditionalCheckFailedException"
+# What passes: no answer, throttles, and faults of DynamoDB itself
+# (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html).
+_PASSING = frozenset(
+    {AwsError.UNANSWERED, "InternalServerError", "ServiceUnavailable", "Http500", "Http502", "Http503"}
+    | {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
+)
 
 
 class Witness(StrEnum):
@@ -61,6 +75,9 @@ class Noted:
     """This witness had said it before, in another delivery."""
     other: Note | None
     """What the other witness had said; None while it has said nothing."""
+
+
+_UNSAID = Noted(repeated=False, other=None)
 
 
 class CallBook(Protocol):
@@ -110,52 +127,71 @@ class MemoryCallBook:
 class DynamoCallBook:
     """A `CallBook` in DynamoDB, one item a call: exact across processes.
 
-    One conditional write for each note, and none besides: the old item comes back with the answer to the write.
+    One conditional write for each note, and none besides: the old item comes back with the answer to the write. Neither
+    BatchWriteItem, which knows no conditions, nor TransactWriteItems, which costs twice as much and gives no old item
+    of a write that went well, could take its place.
 
     Args:
-        client: Of DynamoDB.
+        send: Carries out an operation of DynamoDB; safe for threads.
         table: A table with the string key ``id`` and ``expires`` as its time to live.
         now: Seconds since the epoch.
+        wait: Waits so many seconds between two tries.
     """
 
-    def __init__(self, client: "DynamoDBClient", table: str, now: Callable[[], float]) -> None:
-        self._client = client
+    def __init__(
+        self, send: Send, table: str, now: Callable[[], float], *, wait: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._transport = send
         self._table = table
         self._now = now
+        self._wait = wait
 
     def note(self, notes: Sequence[Note], *, delivery: str) -> Sequence[Noted | Exception]:
         """Note each call."""
         if not notes:
             return []
+        # A share for each thread: to hand the notes over one by one would cost a fifth of what it costs to send them.
+        known: list[Noted | Exception] = [_UNSAID] * len(notes)
 
-        def one(note: Note) -> Noted | Exception:
-            try:
-                return self._one(note, delivery)
-            except Exception as error:  # noqa: BLE001 - whatever keeps one call from being noted, the others go on
-                return error
+        def share(first: int) -> None:
+            for number in range(first, len(notes), PARALLEL):
+                known[number] = self._told(notes[number], delivery)
 
-        with ThreadPoolExecutor(min(PARALLEL, len(notes))) as pool:
-            return list(pool.map(one, notes))
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            list(pool.map(share, range(min(PARALLEL, len(notes)))))
+        return known
 
-    def _one(self, note: Note, delivery: str) -> Noted:
-        said = {"delivery": {"S": delivery}, **_attributes(note)}
+    def _told(self, note: Note, delivery: str) -> Noted | Exception:
         try:
-            answer = self._client.update_item(
-                TableName=self._table,
-                Key={"id": {"S": note.request_id}},
-                UpdateExpression="SET #witness = :said, expires = :expires",
-                ConditionExpression="attribute_not_exists(#witness) OR #witness.delivery = :delivery",
-                ExpressionAttributeNames={"#witness": note.witness},
-                ExpressionAttributeValues={
-                    ":said": {"M": said},
-                    ":delivery": {"S": delivery},
-                    ":expires": {"N": str(int(self._now()) + KEEP_SECONDS)},
-                },
-                ReturnValues="ALL_OLD",
+            answer = self._send(
+                {
+                    "TableName": self._table,
+                    "Key": {"id": {"S": note.request_id}},
+                    "UpdateExpression": "SET #witness = :said, expires = :expires",
+                    "ConditionExpression": "attribute_not_exists(#witness) OR #witness.delivery = :delivery",
+                    "ExpressionAttributeNames": {"#witness": note.witness},
+                    "ExpressionAttributeValues": {
+                        ":said": {"M": {"delivery": {"S": delivery}, **_attributes(note)}},
+                        ":delivery": {"S": delivery},
+                        ":expires": {"N": str(int(self._now()) + KEEP_SECONDS)},
+                    },
+                    "ReturnValues": "ALL_OLD",
+                }
             )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return Noted(repeated=True, other=None)
-        return Noted(repeated=False, other=_other(note, answer.get("Attributes", {})))
+            return Noted(repeated=False, other=_other(note, answer.get("Attributes", {})))
+        except Exception as error:  # noqa: BLE001 - whatever keeps one call from being noted, the others go on
+            repeated = isinstance(error, DynamoDbError) and error.code == _REPEATED
+            return Noted(repeated=True, other=None) if repeated else error
+
+    def _send(self, update: Mapping[str, Any]) -> Mapping[str, Any]:
+        for attempt in range(TRIES - 1):
+            try:
+                return self._transport("UpdateItem", update)
+            except DynamoDbError as error:
+                if error.code not in _PASSING:
+                    raise
+            self._wait(_FIRST_WAIT_SECONDS * 2**attempt * (0.5 + random()))  # noqa: S311 - it only spreads the tries
+        return self._transport("UpdateItem", update)
 
 
 def _attributes(note: Note) -> dict[str, Any]:

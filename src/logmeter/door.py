@@ -6,7 +6,7 @@ write. A fault before the writing fails the whole delivery, which is then tried 
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -92,9 +92,21 @@ class LogDoor:
         letters: Where to keep what cannot be counted.
         lines: Where metric lines go.
         clock: The time.
+        ready: Is called before each delivery, for whatever the reader and the lines look things up in. May raise, and
+            then nothing of the delivery is touched.
     """
 
-    def __init__(self, *, reader: LogReader, calls: CallBook, letters: DeadLetters, lines: Lines, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        reader: LogReader,
+        calls: CallBook,
+        letters: DeadLetters,
+        lines: Lines,
+        clock: Clock,
+        ready: Callable[[], object] = bool,
+    ) -> None:
+        self._ready = ready
         self._reader = reader
         self._calls = calls
         self._letters = letters
@@ -105,9 +117,12 @@ class LogDoor:
         """Meter the lines of a delivery.
 
         Raises:
+            RegistryError: Who calls for which use case could not be read. Nothing was noted or written, and the
+                delivery has to be tried again.
             Exception: Something that could not be counted could not be kept either. Nothing was written, and the
                 delivery has to be tried again.
         """
+        self._ready()
         report = Report()
         seen, failed = self._read(delivery, report)
         known = self._calls.note([one.note for one in seen], delivery=delivery.id)

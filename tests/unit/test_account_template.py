@@ -12,6 +12,7 @@ from tests.cloudformation import REPOSITORY, Template, as_list, has_aliases, loa
 from account.policy import Mode
 from bedrock_meter import config
 from bedrock_meter.config import Settings
+from bedrock_meter.items import CATALOGUE_PK
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +134,7 @@ def test_policies_name_their_actions_and_resources(account: Template) -> None:
     }
     assert granted.keys() - everywhere == {
         "bedrock:GetInferenceProfile",
+        "dynamodb:Query",
         "dynamodb:UpdateItem",
         "iam:PassRole",
         "kinesis:DescribeStream",
@@ -147,6 +149,8 @@ def test_policies_name_their_actions_and_resources(account: Template) -> None:
     }
     (passing,) = [one for one in plain(account) if one["Action"] == "iam:PassRole"]
     assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}}
+    (reading,) = [one for one in plain(account) if one["Action"] == "dynamodb:Query"]
+    assert reading["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [CATALOGUE_PK]}}
 
 
 def test_functions_are_traced_have_their_own_role_and_a_retention(account: Template) -> None:

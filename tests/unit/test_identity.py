@@ -12,7 +12,8 @@ from bedrock_meter.config import Settings
 from bedrock_meter.domain import Operation
 from bedrock_meter.errors import AccessDenied, InvalidRequest, RegistryError, UpstreamUnavailable
 from bedrock_meter.gatekeys import SEED_BYTES, digest, mint, text_of
-from bedrock_meter.registry import Key, UseCase
+from bedrock_meter.principals import PrincipalMap
+from bedrock_meter.registry import Key, Principal, UseCase
 from gateway.http import Request
 from gateway.identity import by_key, identity_for, named_use_case
 from gateway.metadata import HEADER
@@ -32,7 +33,7 @@ def a_request(headers: Mapping[str, str] | None = None, **more: Any) -> Request:
 class FakeRegistry:
     """A registry in memory."""
 
-    def __init__(self, *entries: Key | UseCase, down: bool = False) -> None:
+    def __init__(self, *entries: Key | Principal | UseCase, down: bool = False) -> None:
         self._entries = entries
         self._down = down
 
@@ -41,6 +42,13 @@ class FakeRegistry:
         if self._down:
             raise RegistryError("down")
         return next((one for one in self._entries if isinstance(one, Key) and one.id == key_id), None)
+
+    def find(self, arn: str) -> tuple[str, ...] | None:
+        """Give the use cases of a principal."""
+        if self._down:
+            raise RegistryError("down")
+        patterns = {one.pattern: one.use_cases for one in self._entries if isinstance(one, Principal)}
+        return PrincipalMap(patterns).find(arn)
 
     def use_case(self, name: str) -> UseCase | None:
         """Give a use case."""
@@ -159,6 +167,24 @@ def test_with_signatures_the_pattern_counts(arn: str, default: str, names: set[s
     assert (caller.default, {one.name for one in caller.use_cases}) == (default, names)
     assert CHATBOT in caller.use_cases
     assert caller.key_id is None
+
+
+def test_with_signatures_the_registry_comes_before_the_setting() -> None:
+    """A principal that both know gets what the registry says; one that only the setting knows gets what that says."""
+    web, search = (f"arn:aws:sts::123456789012:assumed-role/{name}/s" for name in ("web-1", "search"))
+    written = Principal(pattern="arn:aws:iam::123456789012:role/web-1", use_cases=("reports",))
+    identity = identity_for(Settings(auth=Auth.IAM, principals=PRINCIPALS), FakeRegistry(written))
+    assert [identity(a_request(principal=arn)).default for arn in (web, search)] == ["reports", "search"]
+    without_setting = identity_for(Settings(auth=Auth.IAM), FakeRegistry(written))
+    assert without_setting(a_request(principal=web)).default == "reports"
+    with pytest.raises(AccessDenied, match="No use case is set"):
+        without_setting(a_request(principal=search))
+
+
+def test_with_signatures_an_unreadable_registry_is_no_denial() -> None:
+    """Nobody knows what the principal may, so the caller is told to try again."""
+    with pytest.raises(UpstreamUnavailable, match="registry of principals"):
+        identity_for(Settings(auth=Auth.IAM), FakeRegistry(down=True))(a_request(principal="arn:aws:iam::1:user/a"))
 
 
 @pytest.mark.parametrize(

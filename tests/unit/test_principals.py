@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.builders import PROPERTY
 from tests.logs import CHATBOT_ROLE, session_of
 
-from bedrock_meter.principals import MAX_PATTERNS, ArnPatterns, PrincipalMap, meet, meet_in_part
+from bedrock_meter.principals import MAX_PATTERNS, ArnPatterns, PrincipalMap, meet, meet_in_part, refuse_doubt
 
 USER = "arn:aws:iam::123456789012:user/ada"
 
@@ -63,6 +63,18 @@ def test_two_use_cases_for_one_principal_are_refused(first: str, second: str) ->
     with pytest.raises(ValueError, match="can match both") as refused:
         PrincipalMap({first: ("one",), second: ("two",)})
     assert all(text in str(refused.value) for text in (first, second, "(one)", "(two)"))
+    with pytest.raises(ValueError, match="can match both") as refused:
+        refuse_doubt(second, ("two",), {USER + "-other": ("two",), first: ("one",)})
+    assert all(text in str(refused.value) for text in (first, second, "(one)", "(two)"))
+
+
+def test_a_pattern_may_take_its_own_place() -> None:
+    """Written anew with other use cases it is in no doubt with what it replaces; beyond the bound no other one fits."""
+    refuse_doubt(USER, ("two",), {USER: ("one",)})
+    full = {f"{USER}-{number}": ("one",) for number in range(MAX_PATTERNS)}
+    refuse_doubt(f"{USER}-0", ("two",), full)
+    with pytest.raises(ValueError, match=f"{MAX_PATTERNS} patterns already"):
+        refuse_doubt(USER, ("two",), full)
 
 
 @pytest.mark.parametrize("pattern", ["", "Chatbot", "arn:", "arn:aws:iam::1:role/with space", "*", "arn:" + "x" * 2044])

@@ -1,16 +1,17 @@
 """The registry as a process sees it: read again in time, kept on failure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from threading import Event, Thread
 from types import MappingProxyType
 
 import pytest
 
-from bedrock_meter.adapters.registryview import BROKEN_ITEM, UNREACHABLE, RegistryView
+from bedrock_meter.adapters.registryview import BROKEN_ITEM, DOUBTFUL, UNREACHABLE, RegistryView
 from bedrock_meter.errors import RegistryError
 from bedrock_meter.items import Catalogue
 from bedrock_meter.limits import Limit, Period, Subject, Unit
+from bedrock_meter.principals import MAX_PATTERNS
 from bedrock_meter.registry import UseCase
 
 
@@ -163,3 +164,42 @@ def test_threads_share_one_reading() -> None:
         thread.join()
     assert seen == [{"a"}] * 8
     assert len(reads) == 1
+
+
+ADA, BOB = "arn:aws:iam::123456789012:user/ada", "arn:aws:iam::123456789012:user/bob"
+
+
+def with_principals(patterns: Mapping[str, tuple[str, ...]]) -> Catalogue:
+    """Make a catalogue with principals."""
+    return Catalogue(principals=MappingProxyType(dict(patterns)))
+
+
+def test_principals_follow_the_registry() -> None:
+    """A pattern that was written or deleted counts with the next reading."""
+    rig = Rig(with_principals({ADA: ("a", "b")}), with_principals({BOB: ("b",)}))
+    assert (rig.view.find(ADA), rig.view.find(BOB)) == (("a", "b"), None)
+    rig.seconds += 61
+    assert (rig.view.find(ADA), rig.view.find(BOB)) == (None, ("b",))
+
+
+def test_a_principal_in_doubt_has_no_use_case() -> None:
+    """Two patterns that were written at the same time may both match: then neither counts, which is told once."""
+    rig = Rig(with_principals({ADA: ("a",), ADA.replace("ada", "a*"): ("b",), BOB: ("b",)}))
+    assert [rig.view.find(arn) for arn in (ADA, ADA, BOB)] == [None, None, ("b",)]
+    assert rig.faults == [DOUBTFUL]
+
+
+def test_too_many_principals_leave_the_last_ones() -> None:
+    """What another hand has filled is told, and what was known before stays."""
+    many = {f"{ADA}-{number}": ("a",) for number in range(MAX_PATTERNS + 1)}
+    rig = Rig(with_principals({ADA: ("a",)}), with_principals(many))
+    rig.view.load()
+    rig.seconds += 61
+    assert rig.view.find(ADA) == ("a",)
+    assert rig.faults == [BROKEN_ITEM]
+
+
+def test_nobody_is_guessed_before_the_first_reading() -> None:
+    """Without any reading it is an error, and not that the principal is unknown."""
+    with pytest.raises(RegistryError):
+        Rig(RegistryError("down")).view.find(ADA)

@@ -223,12 +223,6 @@ def test_an_open_api_is_bound_to_a_network(template: Template) -> None:
     assert public == {"IpAddress": {"aws:SourceIp": {"Ref": "AllowedSourceIp"}}}
 
 
-def test_signatures_need_principals(template: Template) -> None:
-    """AuthMode IAM without a map of principals would refuse every call, so the stack is refused instead."""
-    rule = template["Rules"]["IamNeedsPrincipals"]
-    assert rule["RuleCondition"] == template["Conditions"]["WithSignatures"]
-
-
 def policy_of(template: Template) -> Template:
     """Give the resource policy of the API."""
     policy: Template = template["Resources"]["Api"]["Properties"]["DefinitionBody"]["x-amazon-apigateway-policy"]

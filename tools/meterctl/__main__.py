@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "emf": "meterctl.cloudwatch.command:emf_group",
     "keys": "meterctl.registry.keys:command",
     "limits": "meterctl.registry.limits:command",
+    "principals": "meterctl.registry.principals:command",
     "prices": "meterctl.prices.command:command",
     "reconcile": "meterctl.reconcile.command:command",
     "report": "meterctl.report.command:command",

@@ -123,6 +123,8 @@ def _documents(model: ModelRef | None, document: Mapping[str, Any]) -> int | Non
 
 
 def _attempt(headers: Mapping[str, str]) -> int | None:
+    if not headers:
+        return None
     aws_sdk = _SDK_ATTEMPT.search(headers.get("amz-sdk-request", ""))
     if aws_sdk is not None:
         return int(aws_sdk[1])

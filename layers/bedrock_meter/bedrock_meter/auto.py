@@ -84,7 +84,7 @@ def _wiring(region: str | None) -> tuple[Settings, StreamSink]:
             _log_once("%s is not set; calls without a use_case block are counted as %r", USE_CASE, OTHER)
     table = shared_table(settings, region)
     return settings, StreamSink.for_settings(
-        settings, use_cases=registered(settings, None if table is None else table.view)
+        settings, use_cases=registered(settings.use_cases, None if table is None else table.view)
     )
 
 

@@ -145,9 +145,11 @@ def _price(
 
 
 def _by(card: RateCard | None, usage: Usage) -> tuple[Decimal | None, str | None]:
-    if card is None or not card.covers(usage):
+    if card is None:
         return None, None
-    return cost(usage, card), card.row
+    amount = cost(usage, card)
+    # What has an amount is covered; of what has none it matters whether the price or the count is missing.
+    return (None, None) if amount is None and not card.covers(usage) else (amount, card.row)
 
 
 def _guardrail(model: ModelRef | None) -> ModelRef:

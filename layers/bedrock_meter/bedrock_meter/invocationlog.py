@@ -93,9 +93,10 @@ class LogReader:
 
     def _logged(self, entry: Mapping[str, Any], written: datetime | None) -> Logged:
         faults: list[str] = []
-        identity = text(part(entry, "identity").get("arn"))
-        call = self._call(entry, identity, written, faults)
-        reading = _reading(call, entry)
+        identity, metadata = text(part(entry, "identity").get("arn")), part(entry, "requestMetadata")
+        asked = part(entry, "input")
+        call = self._call(entry, asked, identity, metadata, written, faults)
+        reading = _reading(call, asked, part(entry, "output"))
         cost, price_row = self._price(call, reading, faults)
         record = Record(
             call=call,
@@ -106,11 +107,17 @@ class LogReader:
             disagreement=reading.disagreement,
             faults=(*faults, *reading.faults),
         )
-        marked = RECORD_ID in part(entry, "requestMetadata")
+        marked = RECORD_ID in metadata
         return Logged(record=record, metered=marked or (identity is not None and identity in self.metered))
 
     def _call(
-        self, entry: Mapping[str, Any], identity: str | None, written: datetime | None, faults: list[str]
+        self,
+        entry: Mapping[str, Any],
+        asked: Mapping[str, Any],
+        identity: str | None,
+        metadata: Mapping[str, Any],
+        written: datetime | None,
+        faults: list[str],
     ) -> Call:
         region, model_id = text(entry.get("region")), text(entry.get("modelId"), MAX_MODEL_ID)
         model = None if model_id is None else parse(model_id, region)
@@ -121,15 +128,16 @@ class LogReader:
             operation(entry, faults),
             model,
             {LATENCY_SERVED: latency} if isinstance(latency, str) else {},
-            part(part(entry, "input"), "inputBodyJson"),
+            part(asked, "inputBodyJson"),
             call_id=entry["requestId"],
             input_bytes=None,
             received_at=time(entry, written, faults),
-            tags=self._tags(entry, identity, faults),
+            tags=self._tags(entry, identity, metadata, faults),
         )
 
-    def _tags(self, entry: Mapping[str, Any], identity: str | None, faults: list[str]) -> Mapping[str, str]:
-        metadata = part(entry, "requestMetadata")
+    def _tags(
+        self, entry: Mapping[str, Any], identity: str | None, metadata: Mapping[str, Any], faults: list[str]
+    ) -> Mapping[str, str]:
         tags: dict[str, str] = {}
         for name in _TAGS if metadata else ():
             if isinstance(value := metadata.get(name), str) and NAME.fullmatch(value):
@@ -154,9 +162,9 @@ class LogReader:
             return None, None
 
 
-def _reading(call: Call, entry: Mapping[str, Any]) -> Reading:
-    billed, faults, answered = Counts(), list[str](), part(entry, "output")
-    _count(part(entry, "input"), _COUNTS_OF_INPUT, billed, faults)
+def _reading(call: Call, asked: Mapping[str, Any], answered: Mapping[str, Any]) -> Reading:
+    billed, faults = Counts(), list[str]()
+    _count(asked, _COUNTS_OF_INPUT, billed, faults)
     _count(answered, _COUNTS_OF_OUTPUT, billed, faults)
     body = answered.get("outputBodyJson")
     if isinstance(body, list):

@@ -1,8 +1,8 @@
 """The registry's dataclasses as items of a table, and back. Pure, and strict on the way back.
 
-An item is a mapping of text and lists of text, with its place in ``pk`` and ``sk``. Use cases and limits share one
-partition, so that one query reads them all; each key has a partition of its own. The table holds other items too (the
-windows of limits), which are none of these.
+An item is a mapping of text and lists of text, with its place in ``pk`` and ``sk``. Use cases, principals and limits
+share one partition, so that one query reads them all; each key has a partition of its own. The table holds other items
+too (the windows of limits), which are none of these.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,15 +14,15 @@ from typing import Any
 
 from bedrock_meter.errors import RegistryError
 from bedrock_meter.limits import Limit, OnExceed, Period, Subject, Unit
-from bedrock_meter.registry import Key, UseCase
+from bedrock_meter.registry import Key, Principal, UseCase
 
 CATALOGUE_PK = "REGISTRY"
 KEY_PREFIX = "KEY#"
 KEY_SK = "KEY"
-_USE_CASE, _LIMIT = "USECASE#", "LIMIT#"
+_USE_CASE, _LIMIT, _PRINCIPAL = "USECASE#", "LIMIT#", "PRINCIPAL#"
 
 type Item = Mapping[str, Any]
-type Entry = UseCase | Limit | Key
+type Entry = UseCase | Limit | Principal | Key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,8 @@ class Catalogue:
     """By name."""
     limits: tuple[Limit, ...] = ()
     """In the order of their ids."""
+    principals: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """The use cases that IAM principals may name, the default first, by pattern."""
     broken: tuple[RegistryError, ...] = ()
     """One for each item that cannot be read; the others are not hidden by it."""
 
@@ -41,6 +43,8 @@ def place(entry: Entry) -> tuple[str, str]:
     """Give the ``pk`` and ``sk`` of an entry's item."""
     if isinstance(entry, Key):
         return place_of_key(entry.id)
+    if isinstance(entry, Principal):
+        return CATALOGUE_PK, _PRINCIPAL + entry.pattern
     return CATALOGUE_PK, _USE_CASE + entry.name if isinstance(entry, UseCase) else _LIMIT + entry.id
 
 
@@ -53,6 +57,8 @@ def to_item(entry: Entry) -> dict[str, Any]:
     """Write an entry down, without its place; what is None is left out."""
     if isinstance(entry, UseCase):
         facts: dict[str, Any] = {"team": entry.team, "owner": entry.owner, "models": list(entry.models)}
+    elif isinstance(entry, Principal):
+        facts = {"use_cases": list(entry.use_cases)}
     elif isinstance(entry, Key):
         facts = {
             "secret_sha256": entry.secret_sha256,
@@ -75,17 +81,25 @@ def to_item(entry: Entry) -> dict[str, Any]:
 
 
 def catalogue(items: Iterable[Item]) -> Catalogue:
-    """Read the use cases and limits; an item that is neither is kept as an error that names it."""
+    """Read use cases, principals and limits; an item that is none of them is kept as an error that names it."""
     use_cases: dict[str, UseCase] = {}
+    principals: dict[str, tuple[str, ...]] = {}
     limits: list[Limit] = []
     entries, broken = read(items)
     for entry in entries:
         if isinstance(entry, UseCase):
             use_cases[entry.name] = entry
+        elif isinstance(entry, Principal):
+            principals[entry.pattern] = entry.use_cases
         elif isinstance(entry, Limit):
             limits.append(entry)
     limits.sort(key=lambda limit: limit.id)
-    return Catalogue(use_cases=MappingProxyType(use_cases), limits=tuple(limits), broken=tuple(broken))
+    return Catalogue(
+        use_cases=MappingProxyType(use_cases),
+        limits=tuple(limits),
+        principals=MappingProxyType(principals),
+        broken=tuple(broken),
+    )
 
 
 def read(items: Iterable[Item]) -> tuple[list[Entry], list[RegistryError]]:
@@ -123,7 +137,9 @@ def from_item(item: Item) -> Entry:
             return _use_case(sk.removeprefix(_USE_CASE), item)
         if pk == CATALOGUE_PK and sk.startswith(_LIMIT):
             return _limit(sk.removeprefix(_LIMIT), item)
-        raise ValueError("it is no use case, limit or key")  # noqa: TRY301 - the same
+        if pk == CATALOGUE_PK and sk.startswith(_PRINCIPAL):
+            return Principal(pattern=sk.removeprefix(_PRINCIPAL), use_cases=_texts(item, "use_cases"))
+        raise ValueError("it is no use case, limit, principal or key")  # noqa: TRY301 - the same
     except (InvalidOperation, TypeError, ValueError) as error:
         problem = "its amount is no number" if isinstance(error, InvalidOperation) else error
         raise RegistryError(f"the item {str(pk)[:80]!r} / {str(sk)[:160]!r} cannot be used: {problem}") from error

@@ -5,9 +5,10 @@ the book does not say is not guessed: there is no row for a neighbouring Region,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Context, Decimal
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +24,7 @@ _NEEDED = ("input", "output")
 # Wide enough for every product and sum of a believable count and a valid rate; `Inexact` would be a bug.
 _EXACT = Context(prec=100)
 _ZERO = Decimal(0)
+_buckets = attrgetter(*TOKEN_RATES)
 _OTHER_PARTITIONS = ("us-gov-", "us-iso", "cn-")
 """Beginnings of Regions outside the commercial partition; they have prices of their own or none."""
 _PER_MILLION = -6
@@ -52,11 +54,13 @@ class RateCard:
     """Where the rates come from."""
     rates: Mapping[str, Decimal]
     """US dollars: per 1,000,000 for the buckets in `TOKEN_RATES`, for one of every other unit."""
+    row: str = field(init=False, repr=False, compare=False)
+    """The row's key as a short text: ``model|region|scope|tier|above|valid_from``. Each call that it prices has it."""
 
-    @property
-    def row(self) -> str:
-        """The row's key as a short text: ``model|region|scope|tier|above|valid_from``."""
-        return f"{self.model}|{self.region}|{self.scope}|{self.tier}|{self.above}|{self.valid_from}"
+    def __post_init__(self) -> None:
+        """Write the key once."""
+        row = f"{self.model}|{self.region}|{self.scope}|{self.tier}|{self.above}|{self.valid_from}"
+        object.__setattr__(self, "row", row)
 
     def covers(self, usage: Usage) -> bool:
         """Tell whether the card has a rate for everything that was used."""
@@ -77,8 +81,8 @@ def cost(usage: Usage, card: RateCard) -> Decimal | None:
     """
     rates = card.rates
     tokens = units = _ZERO
-    for name in TOKEN_RATES:
-        count, rate = getattr(usage, name), rates.get(name)
+    for name, count in zip(TOKEN_RATES, _buckets(usage), strict=True):
+        rate = rates.get(name)
         if count is None:
             if rate and name in _NEEDED:
                 return None

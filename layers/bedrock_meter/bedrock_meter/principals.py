@@ -7,17 +7,16 @@ that role.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from itertools import combinations
 
-from bedrock_meter.registry import NAME
+from bedrock_meter.registry import ARN_PATTERN, NAME
 
 MAX_PATTERNS = 1000
 """Pairs of patterns are compared when they are written, and each principal is held against all of them once."""
 
 _ROLE = re.compile(r"arn:(?P<partition>[^:]+):iam::(?P<account>[^:]+):role/(?:.*/)?(?P<name>[^/]+)")
-_PATTERN = re.compile(r"arn(?::[^:\s]*){4}:[!-~]+", re.ASCII)
 _MAX_PATTERN = 2048
 
 
@@ -44,13 +43,18 @@ class PrincipalMap:
 
     Args:
         patterns: Use cases by pattern, the default first.
+        doubtful: Is told of a principal that matches two patterns with different use cases, once, and that principal
+            has none. None compares all patterns now and refuses such a pair, which takes time that grows with the
+            square of their number: for patterns that nobody compared when they were written.
 
     Raises:
         ValueError: A pattern or a use case cannot be one, or a principal could match two patterns with different use
             cases; the message quotes them.
     """
 
-    def __init__(self, patterns: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self, patterns: Mapping[str, tuple[str, ...]], *, doubtful: Callable[[str], None] | None = None
+    ) -> None:
         if len(patterns) > MAX_PATTERNS:
             raise ValueError(
                 f"{len(patterns)} patterns are more than {MAX_PATTERNS}; let one pattern stand for several"
@@ -61,7 +65,9 @@ class PrincipalMap:
                 if not NAME.fullmatch(use_case):
                     raise ValueError(f"{use_case!r} is no use case name; it has to match {NAME.pattern}")
             by_use_cases.setdefault(use_cases, []).append(pattern)
-        _refuse_overlap(patterns)
+        if doubtful is None:
+            _refuse_overlap(patterns)
+        self._doubtful = doubtful
         self._patterns = [(ArnPatterns(group), use_cases) for use_cases, group in by_use_cases.items()]
         self._find = lru_cache(maxsize=4096)(self._search)
 
@@ -70,7 +76,25 @@ class PrincipalMap:
         return self._find(arn)
 
     def _search(self, arn: str) -> tuple[str, ...] | None:
-        return next((use_cases for patterns, use_cases in self._patterns if arn in patterns), None)
+        found = [use_cases for patterns, use_cases in self._patterns if arn in patterns]
+        if len(found) > 1 and self._doubtful is not None:
+            self._doubtful(arn)
+            return None
+        return found[0] if found else None
+
+
+def refuse_doubt(pattern: str, use_cases: tuple[str, ...], written: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse a new pattern beside others, of which one of the same text is replaced.
+
+    Raises:
+        ValueError: There would be too many, or a principal could match it and another one with different use cases; the
+            message quotes both.
+    """
+    others = {other: theirs for other, theirs in written.items() if other != pattern}
+    if len(others) >= MAX_PATTERNS:
+        raise ValueError(f"there are {MAX_PATTERNS} patterns already; let one pattern stand for several")
+    for other, theirs in others.items():
+        _refuse_pair((pattern, _sessions(pattern), use_cases), (other, _sessions(other), theirs))
 
 
 def meet(first: str, second: str) -> bool:
@@ -108,17 +132,23 @@ def _step(char: str, second: str, before: list[bool]) -> list[bool]:
 
 def _refuse_overlap(patterns: Mapping[str, tuple[str, ...]]) -> None:
     sessions = [(pattern, _sessions(pattern), use_cases) for pattern, use_cases in patterns.items()]
-    for (first, one, use_cases), (second, other, others) in combinations(sessions, 2):
-        if use_cases != others and meet(one, other):
-            raise ValueError(
-                f"a principal can match both {first!r} ({'+'.join(use_cases)}) and {second!r} ({'+'.join(others)}); "
-                "make one of the two narrower, so that every call counts for one use case"
-            )
+    for first, second in combinations(sessions, 2):
+        _refuse_pair(first, second)
+
+
+def _refuse_pair(one: tuple[str, str, tuple[str, ...]], two: tuple[str, str, tuple[str, ...]]) -> None:
+    """Refuse two patterns with their patterns of sessions and use cases, if a principal could match both."""
+    (first, sessions, use_cases), (second, others, theirs) = one, two
+    if use_cases != theirs and meet(sessions, others):
+        raise ValueError(
+            f"a principal can match both {first!r} ({'+'.join(use_cases)}) and {second!r} ({'+'.join(theirs)}); "
+            "make one of the two narrower, so that every call counts for one use case"
+        )
 
 
 def _sessions(pattern: str) -> str:
     """Give the pattern of the sessions of a role for the ARN of the role itself, and any other pattern as it is."""
-    if len(pattern) > _MAX_PATTERN or not _PATTERN.fullmatch(pattern):
+    if len(pattern) > _MAX_PATTERN or not ARN_PATTERN.fullmatch(pattern):
         raise ValueError(f"{pattern[:200]!r} is no pattern of an ARN, such as arn:aws:iam::123456789012:role/Chatbot")
     role = _ROLE.fullmatch(pattern)
     if role is None:

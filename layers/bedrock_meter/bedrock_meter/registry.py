@@ -1,4 +1,4 @@
-"""Who may call, as data: use cases and gateway keys. Pure; where they are kept is the business of the adapters.
+"""Who may call, as data: use cases, IAM principals and gateway keys. Pure; adapters know where they are kept.
 
 A key's text is ``bm-<id>-<secret>``. The registry keeps the id and the SHA-256 of the secret and never the secret, so
 that a copy of the registry opens nothing. A secret has 256 bits, which is why a plain hash is enough: it cannot be
@@ -20,6 +20,10 @@ MAX_KEY_TEXT = 128
 """Whatever is longer is no key and is not looked at further."""
 MAX_USE_CASES = 32
 """So many use cases a key may name; they travel in the answer of the authorizer."""
+ARN_PATTERN = re.compile(r"arn(?::[^:\s]*){4}:[!-~]+", re.ASCII)
+"""A pattern of ARNs, see `principals`."""
+MAX_ARN_PATTERN = 1000
+"""Characters of one in the registry, where it is part of a key of DynamoDB; no ARN of IAM is longer than 700."""
 MAX_PATTERNS = 32
 MAX_PATTERN = 256
 """Characters; a model id has no more that matter."""
@@ -53,6 +57,28 @@ class UseCase:
     def allows(self, *names: str | None) -> bool:
         """Tell whether a model that goes by any of these names may be called."""
         return any(fits(pattern, name) for pattern in self.models for name in names if name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """The use cases that IAM principals may name: those whose ARN a pattern matches, see `principals`."""
+
+    pattern: str
+    """The ARN of a role, for its sessions, or a pattern of ARNs as STS shows them; unique in the registry."""
+    use_cases: tuple[str, ...]
+    """The use cases; the first one counts when a call names none."""
+
+    def __post_init__(self) -> None:
+        """Refuse what can match nothing, or nothing that counts."""
+        if len(self.pattern) > MAX_ARN_PATTERN or not ARN_PATTERN.fullmatch(self.pattern):
+            raise ValueError(
+                f"pattern has to be a pattern of an ARN of at most {MAX_ARN_PATTERN} characters, such as "
+                "arn:aws:iam::123456789012:role/Chatbot"
+            )
+        if not 1 <= len(self.use_cases) <= MAX_USE_CASES:
+            raise ValueError(f"use_cases has to have 1 to {MAX_USE_CASES} names")
+        if not all(map(NAME.fullmatch, self.use_cases)):
+            raise ValueError(f"every name in use_cases has to match {NAME.pattern}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from bedrock_meter.adapters.localfile import LocalFile
 from bedrock_meter.errors import RegistryError
 from bedrock_meter.gatekeys import digest
 from bedrock_meter.limits import Limit, OnExceed, Period, Subject, Unit
-from bedrock_meter.registry import Key, UseCase
+from bedrock_meter.registry import Key, Principal, UseCase
 from meterctl.registry.store import Registry
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -34,6 +34,7 @@ DAILY = Limit(
     amount=Decimal("0.000000001"),
     on_exceed=OnExceed.WARN,
 )
+ROLE = Principal(pattern="arn:aws:iam::123456789012:role/Chat-*", use_cases=("search", "chatbot"))
 KEY = Key(
     id="abcdefghijkl",
     secret_sha256=digest("s"),
@@ -103,14 +104,15 @@ def _ignore(_: object) -> None:
 
 
 def test_what_was_written_is_read(opened: Opened) -> None:
-    """Use cases, limits and keys come back as they were written, to the last digit."""
+    """Use cases, limits, principals and keys come back as they were written, to the last digit."""
     registry = opened.registry
     assert registry.catalogue().use_cases == {}
     assert registry.key(KEY.id) is None
     assert registry.keys() == ([], [])
-    for entry in (CHATBOT, DAILY, KEY):
+    for entry in (CHATBOT, DAILY, ROLE, KEY):
         assert registry.add(entry)
     catalogue = registry.catalogue()
+    assert dict(catalogue.principals) == {ROLE.pattern: ROLE.use_cases}
     assert (dict(catalogue.use_cases), catalogue.limits, catalogue.broken) == ({"chatbot": CHATBOT}, (DAILY,), ())
     assert registry.key(KEY.id) == KEY
     assert registry.keys() == ([KEY], [])
@@ -137,6 +139,17 @@ def test_a_use_case_and_a_limit_may_share_a_name(opened: Opened) -> None:
     assert (dict(registry.catalogue().use_cases), registry.catalogue().limits) == ({}, (limit,))
 
 
+def test_a_principal_is_replaced_and_deleted(opened: Opened) -> None:
+    """Its pattern is its name; the order of its use cases is kept, for the first is the default."""
+    registry, swapped = opened.registry, replace(ROLE, use_cases=ROLE.use_cases[::-1])
+    assert registry.add(ROLE)
+    assert not registry.add(swapped)
+    registry.replace(swapped)
+    assert registry.catalogue().principals == {ROLE.pattern: ("chatbot", "search")}
+    registry.remove(swapped)
+    assert registry.catalogue().principals == {}
+
+
 def test_a_deleted_key_is_gone(opened: Opened) -> None:
     """It is neither found nor listed."""
     opened.registry.add(KEY)
@@ -152,11 +165,18 @@ def test_foreign_items_hide_nothing(opened: Opened) -> None:
     opened.put("LIMIT#daily", "2026-11-23T00:00Z", {"used": "1"})
     opened.put("REGISTRY", "WHATEVER#x", {"a": "b"})
     opened.put("REGISTRY", "LIMIT#wrong", {"amount": 5})
+    opened.put("REGISTRY", "PRINCIPAL#arn:aws:iam::1:role/x", {"use_cases": "all"})
+    opened.put("REGISTRY", "PRINCIPAL#chatbot", {})
     opened.put("KEY#zzzzzzzzzzzz", "KEY", {"use_cases": "all"})
     opened.put("KEY#zzzzzzzzzzzy", "note", {"text": "of another program"})
     catalogue = opened.registry.catalogue()
     assert (dict(catalogue.use_cases), catalogue.limits) == ({"chatbot": CHATBOT}, (DAILY,))
-    assert [str(error).split("'")[3] for error in catalogue.broken] == ["LIMIT#wrong", "WHATEVER#x"]
+    assert [str(error).split("'")[3] for error in catalogue.broken] == [
+        "LIMIT#wrong",
+        "PRINCIPAL#arn:aws:iam::1:role/x",
+        "PRINCIPAL#chatbot",
+        "WHATEVER#x",
+    ]
     keys, broken = opened.registry.keys()
     assert keys == [KEY]
     assert ["zzzzzzzzzzzz" in str(error) for error in broken] == [True]

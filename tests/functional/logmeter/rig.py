@@ -3,13 +3,14 @@
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from moto import mock_aws
 from tests.builders import FakeClock
+from tests.contract.limits.stores import dynamodb_server
 from tests.logs import CHATBOT_ROLE, GATEWAY_ROLE, delivered
 
 from bedrock_meter.adapters.stdout import StreamSink
@@ -76,7 +77,8 @@ def running(monkeypatch: "pytest.MonkeyPatch", *, table: bool = True) -> Iterato
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    with mock_aws():
+    # The server has the same tables as the mocked clients: moto keeps them in the process.
+    with mock_aws(), dynamodb_server() if table else nullcontext() as url:
         dynamodb, sqs = boto3.client("dynamodb", region_name=REGION), boto3.client("sqs", region_name=REGION)
         dynamodb.create_table(
             TableName=TABLE,
@@ -93,6 +95,7 @@ def running(monkeypatch: "pytest.MonkeyPatch", *, table: bool = True) -> Iterato
             calls_table=TABLE if table else None,
             dead_letter_queue=queue,
             region=REGION,
+            aws_endpoint_url_dynamodb=url,
         )
         written = io.StringIO()
         sink = StreamSink.for_settings(with_named(settings), written)

@@ -7,19 +7,26 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
-from tests.functional.logmeter.rig import TABLE, Rig, running
-from tests.logs import an_entry, delivered, entries, subscription_event
+from tests.contract.limits.stores import client_of, make_table
+from tests.functional.logmeter.rig import REGION, TABLE, Rig, running
+from tests.logs import CHATBOT_ROLE, an_entry, delivered, entries, subscription_event
 
 import logmeter.app
 from bedrock_meter import config
+from bedrock_meter.adapters.dynamoregistry import DynamoRegistry
 from bedrock_meter.config import Settings
+from bedrock_meter.errors import RegistryError
+from bedrock_meter.registry import Principal, UseCase
 from logmeter.app import build, lambda_handler
+from logmeter.app import take as take_delivery
 from logmeter.callbook import Note, Witness
 
 ROOT = Path(__file__).parents[3]
@@ -136,16 +143,45 @@ def test_the_settings_put_it_together(rig: Rig, monkeypatch: pytest.MonkeyPatch)
     """With a table and a queue set, calls are noted and failures kept there, and lines go to stdout."""
     environ = {
         config.CALLS_TABLE: TABLE,
+        config.TABLE_URL: rig.settings.aws_endpoint_url_dynamodb or "",
+        "AWS_REGION": REGION,
         config.DEAD_LETTER_QUEUE: rig.settings.dead_letter_queue or "",
         config.PRINCIPALS: "arn:aws:iam::123456789012:role/service/Chatbot=chatbot",
     }
     written = io.StringIO()
     monkeypatch.setattr(sys, "stdout", written)
     door = build(Settings.from_env(environ))
-    logmeter.app.take(door, delivered([*entries(1), "{cut"]), delivery_id="d-1")
+    take_delivery(door, delivered([*entries(1), "{cut"]), delivery_id="d-1")
     assert json.loads(written.getvalue().splitlines()[0])["UseCase"] == "chatbot"
     assert rig.dynamodb.scan(TableName=TABLE)["Count"] == 1
     assert len(rig.letters()) == 1
+
+
+def test_the_registry_says_who_calls_for_what(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a table of the registry its principals come before the setting's, and its use cases become dimensions."""
+    url = rig.settings.aws_endpoint_url_dynamodb or ""
+    with closing(client_of(url)) as client:
+        table = make_table(client)
+        registry = DynamoRegistry(client.send, table)
+        registry.add(UseCase(name="support"))
+        registry.add(Principal(pattern=CHATBOT_ROLE, use_cases=("support",)))
+        written = io.StringIO()
+        monkeypatch.setattr(sys, "stdout", written)
+        other = "arn:aws:iam::123456789012:user/ada"
+        settings = replace(rig.settings, table=table, principals={CHATBOT_ROLE: ("chatbot",), other: ("reports",)})
+        by_other = an_entry(requestId="0c5a6e0e-0000-4000-8000-999999999999", identity={"arn": other})
+        take_delivery(build(settings), delivered([*entries(1), by_other]), delivery_id="d-1")
+        assert [json.loads(line)["UseCase"] for line in written.getvalue().splitlines()] == ["support", "reports"]
+
+
+def test_a_registry_that_cannot_be_read_fails_the_delivery(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows whose calls they are, so nothing is noted, and Lambda tries the whole delivery again."""
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", written)
+    door = build(replace(rig.settings, table="no-such-table"))
+    with pytest.raises(RegistryError):
+        take_delivery(door, delivered(entries(2)), delivery_id="d-1")
+    assert (written.getvalue(), rig.dynamodb.scan(TableName=TABLE)["Count"], rig.letters()) == ("", 0, [])
 
 
 REPLAY = """

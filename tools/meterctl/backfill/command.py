@@ -8,14 +8,17 @@ from pathlib import Path
 
 import boto3
 import click
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from bedrock_meter.adapters.dynamodb import boto_transport
+from bedrock_meter.adapters.registryview import RegistryView, registered
 from bedrock_meter.adapters.stdout import emf_for
 from bedrock_meter.config import Settings
-from logmeter.callbook import CallBook, DynamoCallBook, MemoryCallBook
-from logmeter.wiring import reader_for, with_named
+from logmeter.callbook import PARALLEL, CallBook, DynamoCallBook, MemoryCallBook
+from logmeter.wiring import principals_of, reader_for, registry_view, with_named
 from meterctl.backfill.run import OLDER, WRITTEN, Backfill
 from meterctl.backfill.sending import Sender
 from meterctl.backfill.sources import FileSource, LogGroupSource, Period, S3Source, Source, Unit
@@ -73,17 +76,22 @@ def command(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Meter old invocation logs, with the times of the calls.
 
-    The BEDROCK_METER_… settings of the log door hold here too: use cases, principals, roles, price book.
+    The BEDROCK_METER_… settings of the log door hold here too: use cases, principals, roles, registry, price book.
     """
     if start >= end:
         raise click.UsageError("--from has to lie before --to")
     settings = with_named(Settings.from_env(os.environ))
     try:
+        view = _registry(settings, region)
         job = Backfill(
             source=_source(log_group, s3, path, region),
             period=Period(start=start, end=end),
-            reader=reader_for(settings, lambda one: boto3.client("bedrock", region_name=one or region)),
-            emf=emf_for(settings),
+            reader=reader_for(
+                settings,
+                lambda one: boto3.client("bedrock", region_name=one or region),
+                principals=principals_of(settings, view),
+            ),
+            emf=emf_for(settings, registered(settings.use_cases, view)),
             calls=_calls(table, region),
             out=out,
             now=datetime.now(UTC),
@@ -108,10 +116,19 @@ def _source(log_group: str | None, s3: str | None, path: Path | None, region: st
     return S3Source(client=boto3.client("s3", region_name=region), bucket=bucket, prefix=prefix)
 
 
+def _registry(settings: Settings, region: str | None) -> RegistryView | None:
+    if settings.table is None:
+        return None
+    view = registry_view(settings.table, boto_transport(boto3.client("dynamodb", region_name=region)))
+    view.catalogue()  # read before the first call is counted, or not at all
+    return view
+
+
 def _calls(table: str | None, region: str | None) -> CallBook:
     if table is None:
         return MemoryCallBook(REMEMBERED)
-    return DynamoCallBook(boto3.client("dynamodb", region_name=region), table, time.time)
+    config = Config(retries={"mode": "standard"}, max_pool_connections=PARALLEL)
+    return DynamoCallBook(boto_transport(boto3.client("dynamodb", region_name=region, config=config)), table, time.time)
 
 
 def _sender(group: str | None, region: str | None) -> Sender | None:

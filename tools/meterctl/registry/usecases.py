@@ -78,13 +78,16 @@ def show_command(*, registry: Registry, name: str, as_json: bool) -> None:
 @click.argument("name")
 @on_registry
 def delete(*, registry: Registry, name: str) -> None:
-    """Delete a use case that no good key names."""
-    use_case = known_use_case(registry.catalogue(), name)
+    """Delete a use case that no good key and no principal names."""
+    catalogue = registry.catalogue()
+    use_case = known_use_case(catalogue, name)
     time = now()
     keys, _ = registry.keys()
     holding = [key.id for key in keys if name in key.use_cases and not key.revoked(time) and not key.expired(time)]
     if holding:
         raise RegistryError(f"the use case {name} is named by the keys {', '.join(holding)}; revoke them first")
+    if named := sorted(pattern for pattern, names in catalogue.principals.items() if name in names):
+        raise RegistryError(f"the use case {name} is named by the principals {', '.join(named)}; delete them first")
     registry.remove(use_case)
     click.echo(f"Deleted the use case {name}.", err=True)
 

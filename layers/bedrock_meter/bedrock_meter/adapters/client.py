@@ -91,7 +91,7 @@ def instrument[C: "BaseClient"](
     table = shared_table(settings, region) if limits is None else None
     clock, faults = SystemClock(), OnceLog()
     sink = sink or StreamSink.for_settings(
-        settings, use_cases=registered(settings, None if table is None else table.view)
+        settings, use_cases=registered(settings.use_cases, None if table is None else table.view)
     )
     estimate = estimator(lambda code, error: meter.carry(code, error))  # noqa: PLW0108 - there is no meter yet
     meter = Meter(

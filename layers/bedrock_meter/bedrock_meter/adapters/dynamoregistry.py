@@ -42,7 +42,7 @@ class DynamoRegistry:
         self._table = table
 
     def catalogue(self) -> Catalogue:
-        """Read the use cases and limits."""
+        """Read the use cases, principals and limits."""
         query = {
             "KeyConditionExpression": "pk = :pk",
             "ExpressionAttributeValues": {":pk": {"S": CATALOGUE_PK}},

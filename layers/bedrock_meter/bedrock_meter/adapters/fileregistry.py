@@ -44,7 +44,7 @@ class FileRegistry:
         self._file = file
 
     def catalogue(self) -> Catalogue:
-        """Read the use cases and limits."""
+        """Read the use cases, principals and limits."""
         with _told(), self._file.read() as items:
             return catalogue({"pk": CATALOGUE_PK, "sk": sk, **item} for sk, item in items.query(CATALOGUE_PK))
 

@@ -1,14 +1,15 @@
-"""The registry's use cases and limits as a process sees them: read again in time, and kept when reading fails."""
+"""The registry's use cases, principals and limits as a process sees them: read again in time, kept on failure."""
 
 import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from threading import Lock, Thread
 
-from bedrock_meter.config import Settings
 from bedrock_meter.errors import RegistryError
 from bedrock_meter.items import Catalogue
 from bedrock_meter.limits import Limit
+from bedrock_meter.ports import Principals
+from bedrock_meter.principals import PrincipalMap
 from bedrock_meter.registry import UseCase
 
 MAX_AGE_SECONDS = 60.0
@@ -20,6 +21,8 @@ RETRY_SECONDS = 5.0
 
 UNREACHABLE = "registry_unreachable"
 BROKEN_ITEM = "registry_item_broken"
+DOUBTFUL = "principal_doubtful"
+"""A principal matches two patterns with different use cases, which were written at the same time or by another hand."""
 
 
 class RegistryView:
@@ -42,6 +45,7 @@ class RegistryView:
         self._failed = failed
         self._monotonic = monotonic
         self._newest: Catalogue | None = None
+        self._principals = PrincipalMap({})
         self._read_at = -MAX_AGE_SECONDS
         self._tried_at = -RETRY_SECONDS
         self._reading = Lock()
@@ -76,6 +80,11 @@ class RegistryView:
         """Give a registered use case; raises as `catalogue` does."""
         return self.catalogue().use_cases.get(name)
 
+    def find(self, arn: str) -> tuple[str, ...] | None:
+        """Give the use cases of an IAM principal, as `Principals` says; raises as `catalogue` does."""
+        self.catalogue()
+        return self._principals.find(arn)
+
     def __contains__(self, name: object) -> bool:
         """Tell whether a use case of this name stood in the newest reading; neither reads nor raises."""
         return self._newest is not None and name in self._newest.use_cases
@@ -108,14 +117,26 @@ class RegistryView:
         if self._newest is not None and newest.limits == self._newest.limits:
             # The same object, so that whoever prepares the limits need not do it again.
             newest = replace(newest, limits=self._newest.limits)
+        if self._newest is None or newest.principals != self._newest.principals:
+            self._principals = self._mapped(newest)
         self._read_at, self._newest = started, newest
         for problem in newest.broken:
             self._failed(BROKEN_ITEM, problem)
 
+    def _mapped(self, newest: Catalogue) -> PrincipalMap:
+        def doubtful(arn: str) -> None:
+            self._failed(DOUBTFUL, RegistryError(f"{arn} matches two patterns with different use cases"))
 
-def registered(settings: Settings, view: Container[str] | None) -> Container[str]:
-    """Give the use cases that may become metric dimensions: the settings' and the registry's, as it changes."""
-    return settings.use_cases if view is None else _Either(settings.use_cases, view)
+        try:
+            return PrincipalMap(newest.principals, doubtful=doubtful)
+        except ValueError as error:
+            self._failed(BROKEN_ITEM, RegistryError(str(error)))
+            return self._principals
+
+
+def registered(names: Container[str], view: Container[str] | None) -> Container[str]:
+    """Give the use cases that may become metric dimensions: these and the registry's, as it changes."""
+    return names if view is None else _Either(names, view)
 
 
 class _Either:
@@ -124,3 +145,19 @@ class _Either:
 
     def __contains__(self, name: object) -> bool:
         return name in self._first or name in self._second
+
+
+class RegisteredFirst:
+    """A `Principals` that asks the registry, and where that says nothing the setting.
+
+    Args:
+        view: The registry; its `find` may raise `RegistryError`.
+        setting: The setting.
+    """
+
+    def __init__(self, view: Principals, setting: Principals) -> None:
+        self._view, self._setting = view, setting
+
+    def find(self, arn: str) -> tuple[str, ...] | None:
+        """Give the use cases of a principal."""
+        return self._view.find(arn) or self._setting.find(arn)

@@ -23,6 +23,8 @@ DOCUMENTS_PER_SEARCH_UNIT = 100
 """A rerank query with more documents is billed as several (https://aws.amazon.com/bedrock/pricing/)."""
 
 _GUARDRAIL_OPERATIONS = frozenset({Operation.APPLY_GUARDRAIL, Operation.INVOKE_GUARDRAIL_CHECKS})
+_SILENT = Body()
+"""What an answer without a document says; it is only read."""
 
 
 class UncountedReader:
@@ -134,7 +136,7 @@ def read_document(
         sources: What the two sources are called in the usage.
     """
     row = row_for(call.operation, _family(call))
-    body = Body()
+    body = _SILENT
     if document and row.bodies:
         _, body = read_first(row.bodies, document)
         _add_units(call, body, document)

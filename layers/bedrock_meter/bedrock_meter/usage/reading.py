@@ -2,11 +2,15 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Protocol
 
 from bedrock_meter.domain import Usage, UsageSource
 from bedrock_meter.usage.counts import TOKEN_FIELDS, Counts
 from bedrock_meter.usage.said import Said
+
+_tokens = attrgetter(*TOKEN_FIELDS)
+_SILENT = _tokens(Counts())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,26 +75,28 @@ def merge(
     Returns:
         The usage, None when neither source gave a count; and whether the two differed anywhere.
     """
-    taken, disagreement, from_body = Counts(), False, False
-    for name in TOKEN_FIELDS:
-        first, second = getattr(billed, name), getattr(body, name)
-        disagreement |= first is not None and second is not None and first != second
-        from_body |= first is None and second is not None and name in {"input", "output"}
-        setattr(taken, name, second if first is None else first)
+    told, own = _tokens(billed), _tokens(body)
+    taken, disagreement = told, False
+    if own != _SILENT:
+        pairs = tuple(zip(told, own, strict=True))
+        taken = tuple(second if first is None else first for first, second in pairs)
+        disagreement = any(first is not None and second not in {None, first} for first, second in pairs)
     one_hour = body.cache_write_1h
-    if taken == Counts() and one_hour is None and not units:
+    if taken == _SILENT and one_hour is None and not units:
         return None, disagreement
-    if taken.cache_write is not None and one_hour is not None and one_hour > taken.cache_write:
-        one_hour, disagreement = taken.cache_write, True
-    five_minutes = None if taken.cache_write is None else taken.cache_write - (one_hour or 0)
+    input_tokens, output, cache_read, cache_write = taken
+    if cache_write is not None and one_hour is not None and one_hour > cache_write:
+        one_hour, disagreement = cache_write, True
+    # The first two are the input and the output: a usage is the body's as soon as one of them is.
+    from_body = taken[:2] != told[:2] or (told == _SILENT and not billed.known())
     usage = Usage(
-        input=taken.input,
-        output=taken.output,
-        cache_read=taken.cache_read,
-        cache_write_5m=five_minutes,
+        input=input_tokens,
+        output=output,
+        cache_read=cache_read,
+        cache_write_5m=None if cache_write is None else cache_write - (one_hour or 0),
         cache_write_1h=one_hour,
         other=dict(units or {}),
-        source=sources[1] if from_body or not billed.known() else sources[0],
+        source=sources[1] if from_body else sources[0],
     )
     return usage, disagreement
 
