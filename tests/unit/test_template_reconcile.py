@@ -42,10 +42,13 @@ def test_the_main_stack_gives_every_parameter(main: Template, nested: Template) 
     )
 
 
-def test_the_gateway_is_not_named_as_a_bypass(main: Template) -> None:
-    """The gateway's own role is among those whose calls are metered."""
-    _, roles = main["Resources"]["Reconciliation"]["Properties"]["Parameters"]["MeteredRoles"]["Fn::Join"]
+@pytest.mark.parametrize("stack", ["Reconciliation", "AccountStack"])
+def test_the_gateway_is_not_named_as_a_bypass(main: Template, stack: str) -> None:
+    """The roles that sign the gateway's calls, its own and that of attribution, are those whose calls are metered."""
+    _, roles = main["Resources"][stack]["Properties"]["Parameters"]["MeteredRoles"]["Fn::Join"]
     assert {"Fn::GetAtt": ["GatewayRole", "Arn"]} in roles
+    nothing = {"Ref": "AWS::NoValue"}
+    assert {"Fn::If": ["AssumesAttributionRole", {"Fn::GetAtt": ["UseCaseRole", "Arn"]}, nothing]} in roles
 
 
 def test_patterns_are_those_of_the_main_stack(main: Template, nested: Template) -> None:
