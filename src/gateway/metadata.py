@@ -16,7 +16,6 @@ from bedrock_meter.domain import Operation
 HEADER = "x-amzn-bedrock-request-metadata"
 MEMBER = "requestMetadata"
 USE_CASE = "use_case"
-RECORD_ID = "bedrock_meter_id"
 
 MAX_PAIRS = 16
 """https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html"""

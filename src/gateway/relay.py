@@ -8,7 +8,7 @@ from typing import Protocol
 from awshttp.credentials import Credentials
 from bedrock_meter import __version__
 from bedrock_meter.adapters.limiting import Limiting
-from bedrock_meter.caller import Auth, permit, tags_of
+from bedrock_meter.caller import RECORD_ID, Auth, permit, tags_of
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Call, Ending, Operation, Record
 from bedrock_meter.errors import (
@@ -28,7 +28,7 @@ from gateway.chat_usage import UsageHider, ask_for_usage
 from gateway.deployment import Announcement
 from gateway.http import FRAMING_HEADERS, REQUEST_ID_HEADER, Request, Response, error_response
 from gateway.identity import Identity, named_use_case
-from gateway.metadata import RECORD_ID, USE_CASE, labelled
+from gateway.metadata import USE_CASE, labelled
 from gateway.stream import GATEWAY_FAULT, Answer, StreamRelay, is_stream
 from gateway.usage import PATH as USAGE_PATH
 from gateway.usage import UsageReport, answer_of

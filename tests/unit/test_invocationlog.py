@@ -14,7 +14,7 @@ from tests.logs import ACCOUNT, CHATBOT_ROLE, GATEWAY_ROLE, WRITTEN, an_entry, s
 from bedrock_meter.adapters.pricebook import packaged_book
 from bedrock_meter.domain import Certainty, ModelRef, Operation, Record, Status, Usage, UsageSource
 from bedrock_meter.errors import LogEntryError
-from bedrock_meter.invocationlog import RECORD_ID, UNATTRIBUTED, LogReader
+from bedrock_meter.invocationlog import UNATTRIBUTED, LogReader
 from bedrock_meter.principals import ArnPatterns, PrincipalMap
 
 READER = LogReader(
@@ -94,7 +94,7 @@ def test_a_use_case_that_is_no_name_is_not_taken() -> None:
     [
         ({}, False),
         ({"identity": {"arn": session_of(GATEWAY_ROLE)}}, True),
-        ({"requestMetadata": {RECORD_ID: "any"}}, True),
+        ({"requestMetadata": {"bedrock_meter_id": "any"}}, True),
     ],
 )
 def test_calls_of_our_own_doors_are_told_apart(changes: Mapping[str, Any], *, metered: bool) -> None:

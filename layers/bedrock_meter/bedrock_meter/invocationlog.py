@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from bedrock_meter.asked import described
+from bedrock_meter.caller import RECORD_ID
 from bedrock_meter.charge import charge
 from bedrock_meter.domain import Call, Ending, Family, Outcome, Record, UsageSource
 from bedrock_meter.logentry import ERROR_UNKNOWN, error_code, http_status, operation, parse_line, part, text, time
@@ -31,9 +32,6 @@ from bedrock_meter.usage.families import row_for
 from bedrock_meter.usage.headers import LATENCY_SERVED
 from bedrock_meter.usage.reading import has_all, merge
 from bedrock_meter.verdict import certainty_of, status_of
-
-RECORD_ID = "bedrock_meter_request_id"
-"""The key of ``requestMetadata`` by which a door of ours marks a call that it meters itself."""
 
 UNATTRIBUTED = "unattributed"
 """The use case of a call that nobody can be named for."""
