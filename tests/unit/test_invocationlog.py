@@ -18,8 +18,11 @@ from bedrock_meter.invocationlog import UNATTRIBUTED, LogReader
 from bedrock_meter.principals import ArnPatterns, PrincipalMap
 
 READER = LogReader(
-    principals=PrincipalMap({CHATBOT_ROLE: ("chatbot",)}), metered=ArnPatterns([GATEWAY_ROLE]), pricer=packaged_book()
+    principals=PrincipalMap({CHATBOT_ROLE: ("chatbot", "batch")}),
+    metered=ArnPatterns([GATEWAY_ROLE]),
+    pricer=packaged_book(),
 )
+OTHER_ROLE = "arn:aws:iam::123456789012:role/Other"
 STREAM_OF_CLAUDE = [
     {"type": "message_start", "message": {"usage": {"input_tokens": 15, "output_tokens": 1}}},
     {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "canary"}},
@@ -67,7 +70,8 @@ def test_its_line_has_the_entrys_own_time_and_says_whose_word_it_is() -> None:
 @pytest.mark.parametrize(
     ("metadata", "arn", "use_case"),
     [
-        ({"use_case": "reports", "team": "sales"}, session_of(CHATBOT_ROLE), "reports"),
+        ({"use_case": "reports", "team": "sales"}, session_of(OTHER_ROLE), "reports"),
+        ({"use_case": "batch"}, session_of(CHATBOT_ROLE), "batch"),
         ({"team": "sales"}, session_of(CHATBOT_ROLE), "chatbot"),
         (None, "arn:aws:iam::123456789012:user/ada", UNATTRIBUTED),
         (None, None, UNATTRIBUTED),
@@ -87,6 +91,12 @@ def test_a_use_case_that_is_no_name_is_not_taken() -> None:
     """Metadata is free text: what cannot be a use case is a fault, and the principal decides."""
     record = read(an_entry(requestMetadata={"use_case": "a prompt, perhaps?"}))
     assert (record.call.use_case, record.faults) == ("chatbot", ("log_use_case_invalid",))
+
+
+def test_a_principal_that_is_known_may_not_name_any_use_case() -> None:
+    """Metadata is free text: where the map knows the caller, a use case that is not its own is a fault, not a label."""
+    record = read(an_entry(requestMetadata={"use_case": "reports"}))
+    assert (record.call.use_case, record.faults) == ("chatbot", ("log_use_case_not_allowed",))
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ UNATTRIBUTED = "unattributed"
 """The use case of a call that nobody can be named for."""
 
 USE_CASE_INVALID = "log_use_case_invalid"
+USE_CASE_NOT_ALLOWED = "log_use_case_not_allowed"
 
 _COUNTS_OF_INPUT = (
     ("input", "inputTokenCount"),
@@ -140,11 +141,15 @@ class LogReader:
         for name in _TAGS if metadata else ():
             if isinstance(value := metadata.get(name), str) and NAME.fullmatch(value):
                 tags[name] = value
+        found = self.principals.find(identity) if identity else None
         if "use_case" not in tags:
             if "use_case" in metadata:
                 faults.append(USE_CASE_INVALID)
-            found = self.principals.find(identity) if identity else None
             tags["use_case"] = found[0] if found else UNATTRIBUTED
+        elif found and tags["use_case"] not in found:
+            # Anybody may write anything there; who is known may name no more than at the gateway.
+            faults.append(USE_CASE_NOT_ALLOWED)
+            tags["use_case"] = found[0]
         account = text(entry.get("accountId"))
         if account is not None:
             tags["account"] = account
