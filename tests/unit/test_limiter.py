@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -27,7 +27,7 @@ from bedrock_meter.charge import worst_case
 from bedrock_meter.domain import Certainty, Operation
 from bedrock_meter.errors import BudgetExceeded, LimitStoreError, LimitsUnavailable, RegistryError, UnpricedModel
 from bedrock_meter.limiter import LIMIT_FAULT, NOTIFIER_FAULT, Admission, Limiter, Policy
-from bedrock_meter.limits import Ask, BudgetUse, Counter, Limit, OnExceed, Period, Settlement, Unit
+from bedrock_meter.limits import Ask, BudgetUse, Counter, Limit, OnExceed, Period, Settlement, Subject, Unit
 from bedrock_meter.outputs import output_bound
 from bedrock_meter.pricing import PriceBook
 
@@ -252,6 +252,24 @@ def test_an_application_profile_whose_model_is_not_known_yet() -> None:
     model = a_model("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6")
     with pytest.raises(LimitsUnavailable, match="GetInferenceProfile"):
         Bench(limits=[a_limit()]).admit(model=model)
+
+
+def test_a_profile_does_not_pass_by_the_limits_of_its_model() -> None:
+    """While nobody knows whether a limit of models counts the call, it is not let by; its price does not matter."""
+    opaque = a_model("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6")
+    limit = a_limit("5", id="claude", subject=Subject.MODEL, pattern="anthropic.*", unit=Unit.REQUESTS)
+    bench = Bench(limits=[limit])
+    for _ in range(2):
+        with pytest.raises(LimitsUnavailable, match="claude"):
+            bench.admit(model=opaque)
+    assert bench.admit(model=replace(opaque, base="amazon.nova-lite-v1:0")) is None
+    admission = bench.admit(model=replace(opaque, base=CLAUDE))
+    assert admission is not None
+    assert admission.limits == ("claude",)
+
+    by_arn = replace(limit, id="by-arn", pattern="arn:*")
+    warning = replace(limit, id="warning", on_exceed=OnExceed.WARN)
+    assert Bench(limits=[by_arn, warning]).admit(model=opaque) is not None
 
 
 def test_an_unpriced_model_is_refused_or_not() -> None:

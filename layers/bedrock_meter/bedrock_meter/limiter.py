@@ -14,7 +14,7 @@ from bedrock_meter.charge import is_free, worst_case
 from bedrock_meter.domain import Call, ModelKind, Record
 from bedrock_meter.errors import LimitsUnavailable, UnpricedModel
 from bedrock_meter.forecast import Forecast
-from bedrock_meter.limits import Ask, BudgetUse, Counter, Limit, OnExceed, Settlement, Unit
+from bedrock_meter.limits import Ask, BudgetUse, Counter, Limit, OnExceed, Settlement, Subject, Unit
 from bedrock_meter.outputs import output_bound
 from bedrock_meter.ports import FaultLog, Forecaster, LimitDirectory, LimitStore, Notifier, Pricer
 
@@ -142,7 +142,11 @@ class Limiter:
         return Admission(asks=asks, usd=usd, forecast=forecast, limiter=self)
 
     def _matching(self, call: Call) -> Sequence[Limit]:
-        """Give the limits that count a call."""
+        """Give the limits that count a call.
+
+        Raises:
+            LimitsUnavailable: One that denies is of models, and the call's is not known yet.
+        """
         limits = self._directory.limits()
         known, matched = self._matched
         if limits is not known or len(matched) > _MAX_KINDS:
@@ -151,6 +155,8 @@ class Limiter:
         kind = kind_of(call)
         found = matched.get(kind)
         if found is None:
+            if _hidden(call) and (unsure := next((limit for limit in limits if _may_belong(limit, call)), None)):
+                raise _unresolved(unsure)
             found = matched[kind] = tuple(limit for limit in limits if belongs(limit, call))
         return found
 
@@ -253,12 +259,26 @@ def _may_cache(body: bytes) -> bool:
     return b"cache" in body or rb"\u00" in body
 
 
+def _hidden(call: Call) -> bool:
+    """Tell whether the call's model is behind a profile and not known yet."""
+    return call.model is not None and call.model.kind is ModelKind.APPLICATION_PROFILE and call.model.base is None
+
+
+def _may_belong(limit: Limit, call: Call) -> bool:
+    """Tell whether a limit that denies may count a call once its model is known, and does not by its ARN."""
+    return limit.on_exceed is OnExceed.DENY and limit.subject is Subject.MODEL and not belongs(limit, call)
+
+
+def _unresolved(limit: Limit) -> LimitsUnavailable:
+    return LimitsUnavailable(
+        f"The limit {limit.id} depends on the model, and it is not known yet which one is behind this inference "
+        "profile. Try again in a moment; if that does not help, the gateway lacks bedrock:GetInferenceProfile."
+    )
+
+
 def _unpriced(limit: Limit, call: Call) -> UnpricedModel | LimitsUnavailable:
-    if call.model is not None and call.model.kind is ModelKind.APPLICATION_PROFILE and call.model.base is None:
-        return LimitsUnavailable(
-            f"The limit {limit.id} counts US dollars, and it is not known yet which model is behind this inference "
-            "profile. Try again in a moment; if that does not help, the gateway lacks bedrock:GetInferenceProfile."
-        )
+    if _hidden(call):
+        return _unresolved(limit)
     return UnpricedModel(
         f"The limit {limit.id} counts US dollars, and the price book has no price for this call, so it cannot be held. "
         "Use a model with a price, or ask the owner of the gateway to add the price or to allow unpriced calls.",
