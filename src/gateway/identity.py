@@ -54,19 +54,34 @@ def identity_for(settings: Settings, known: Known | None) -> Identity:
             know may name what the settings say.
     """
 
-    def describe(name: str) -> UseCase:
+    def registered(name: str) -> UseCase:
+        return (known.use_case(name) if known else None) or _unregistered(name)
+
+    def registered_or_not(name: str) -> UseCase:
         try:
-            use_case = known.use_case(name) if known else None
+            return registered(name)
         except RegistryError:
-            use_case = None  # counted where it is read; the name itself comes from the settings
-        return use_case or _unregistered(name)
+            return _unregistered(name)  # counted where it is read; the name itself comes from the settings
 
     if settings.auth is Auth.KEY:
         return lambda request: from_context(request.authorizer or {})
     if settings.auth is Auth.IAM:
+        # Which models a principal may call stands in the registry alone, so without it nobody is let in.
         of_settings = PrincipalMap(settings.principals)
-        return by_principal(RegisteredFirst(known, of_settings) if known else of_settings, describe)
-    return by_settings(settings, describe)
+        return _closed(by_principal(RegisteredFirst(known, of_settings) if known else of_settings, registered))
+    return by_settings(settings, registered_or_not)
+
+
+def _closed(identity: Identity) -> Identity:
+    """Let nobody in while the registry cannot be read."""
+
+    def closed(request: Request) -> Caller:
+        try:
+            return identity(request)
+        except RegistryError as error:
+            raise UpstreamUnavailable("The gateway cannot read its registry. Try again.") from error
+
+    return closed
 
 
 @lru_cache(maxsize=256)
@@ -78,14 +93,11 @@ def by_key(registry: Registry, use_cases: UseCases, clock: Clock) -> Identity:
     """Authenticate by gateway key in the gateway itself, where no authorizer stands in front of it."""
 
     def identity(request: Request) -> Caller:
-        try:
-            key = admit(shown(request.headers), registry.key, clock.now())
-            known = ((name, use_cases.use_case(name)) for name in key.use_cases)
-            return caller_of(key, {name: use_case for name, use_case in known if use_case is not None})
-        except RegistryError as error:
-            raise UpstreamUnavailable("The gateway cannot read its registry of keys. Try again.") from error
+        key = admit(shown(request.headers), registry.key, clock.now())
+        known = ((name, use_cases.use_case(name)) for name in key.use_cases)
+        return caller_of(key, {name: use_case for name, use_case in known if use_case is not None})
 
-    return identity
+    return _closed(identity)
 
 
 def by_principal(principals: Principals, describe: Describe) -> Identity:

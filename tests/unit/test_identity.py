@@ -198,9 +198,18 @@ def test_with_signatures_an_unknown_principal_is_denied(principal: str | None, s
 
 
 def test_a_registry_that_is_down_does_not_close_what_it_only_describes() -> None:
-    """Where names come from the settings, an unreachable registry takes team and models away, and not the call."""
+    """Without authentication an unreachable registry takes team and models away, and not the call."""
     caller = identity_for(CLOSED, FakeRegistry(CHATBOT, down=True))(a_request())
     assert caller.choose(None) == UseCase(name="chatbot")
+
+
+def test_with_signatures_a_registry_that_is_down_lets_nobody_in() -> None:
+    """Without the registry nobody knows which models a principal may call, so it is not taken for all of them."""
+    settings = Settings(auth=Auth.IAM, principals=PRINCIPALS)
+    with pytest.raises(UpstreamUnavailable, match="registry"):
+        identity_for(settings, FakeRegistry(CHATBOT, down=True))(
+            a_request(principal="arn:aws:sts::123456789012:assumed-role/web-1/s")
+        )
 
 
 def a_key(**changes: Any) -> tuple[Key, str]:

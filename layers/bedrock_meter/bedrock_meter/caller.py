@@ -18,7 +18,7 @@ from bedrock_meter.registry import Key, UseCase
 USE_CASE_HEADER = "x-bedrock-meter-use-case"
 """The request header in which a call names its use case."""
 RECORD_ID = "bedrock_meter_id"
-"""The key of Bedrock's request metadata by which a door of ours marks a call that it meters, with its id of the call."""
+"""The name of the pair in Bedrock's request metadata by which the gateway marks a call that it meters: our id of it."""
 MAX_CONTEXT = 6000
 """Characters of the use cases in the authorizer's context; API Gateway is documented to take 8 KB in all."""
 
