@@ -17,6 +17,9 @@ from bedrock_meter.limits import Unit
         ({"amount": Decimal("NaN")}, "above 0"),
         ({"amount": Decimal("sNaN")}, "above 0"),
         ({"amount": Decimal("Infinity")}, "above 0"),
+        ({"amount": Decimal("1e19")}, "38 digits"),
+        ({"amount": Decimal("0.1234567890123")}, "38 digits"),
+        ({"amount": Decimal("1e-40")}, "38 digits"),
         ({"amount": Decimal("1.5"), "unit": Unit.TOKENS}, "whole number"),
         ({"amount": Decimal("0.5"), "unit": Unit.REQUESTS}, "whole number"),
         ({"id": ""}, "id has to match"),
@@ -34,6 +37,7 @@ def test_a_limit_that_cannot_hold(changes: dict[str, Any], says: str) -> None:
         a_limit(**changes)
 
 
-def test_a_limit_of_a_billionth_of_a_cent() -> None:
-    """How small an amount is does not matter."""
-    assert a_limit("0.00000000001").amount > 0
+@pytest.mark.parametrize("amount", ["0.00000000001", "1e18", "999999999999999999.999999999999"])
+def test_how_small_or_large_a_limit_may_be(amount: str) -> None:
+    """From a billionth of a cent to more than anybody has, the number is kept as it is."""
+    assert a_limit(amount).amount == Decimal(amount)

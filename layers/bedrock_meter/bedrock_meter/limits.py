@@ -13,6 +13,9 @@ from enum import StrEnum
 LIMIT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 """A limit's id is also the value of its metric dimension."""
 
+# A counter that needs more digits than DynamoDB keeps could not be used, and its limit would hold nothing.
+_MOST, _DECIMALS = Decimal("1e18"), 12
+
 
 class Subject(StrEnum):
     """What a limit looks at in a call to see whether the call is its own."""
@@ -78,8 +81,15 @@ class Limit:
             raise ValueError("pattern has to have 1 to 256 printable characters")
         if not self.amount.is_finite() or self.amount <= 0:
             raise ValueError("amount has to be a number above 0")
+        if self.amount > _MOST or _decimals(self.amount) > _DECIMALS:
+            raise ValueError("amount has to be at most 10^18, with at most 12 decimals: stores keep 38 digits")
         if self.unit is not Unit.USD and self.amount != self.amount.to_integral_value():
             raise ValueError(f"an amount of {self.unit} has to be a whole number")
+
+
+def _decimals(amount: Decimal) -> int:
+    """Give the number of digits after the point."""
+    return len(f"{amount:f}".partition(".")[2].rstrip("0"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
