@@ -18,6 +18,7 @@ PROFILE_ARN = "arn:aws:bedrock:us-east-1:111122223333:application-inference-prof
 GUARDRAIL_ARN = "arn:aws:bedrock:us-east-1:111122223333:guardrail/a1b2c3"
 INVOCATION_ARN = "arn:aws:bedrock:us-east-1:111122223333:async-invoke/a1b2c3d4e5f6"
 GPT = "openai.gpt-oss-120b-1:0"
+ADDITIONAL = "additionalModelRequestFields"
 
 
 def described(
@@ -284,25 +285,22 @@ def test_a_refused_body_is_not_quoted() -> None:
     ("operation", "body", "expected"),
     [
         (Operation.INVOKE_MODEL, {"max_tokens": 512}, 512),
-        (Operation.INVOKE_MODEL, {"inferenceConfig": {"maxTokens": 300}}, 300),
-        (Operation.INVOKE_MODEL, {"inferenceConfig": {"max_new_tokens": 301}}, 301),
-        (Operation.INVOKE_MODEL, {"max_gen_len": 64}, 64),
-        (Operation.INVOKE_MODEL, {"textGenerationConfig": {"maxTokenCount": 128}}, 128),
-        (Operation.INVOKE_MODEL, {"max_completion_tokens": 99}, 99),
         (Operation.CONVERSE, {"inferenceConfig": {"maxTokens": 300}}, 300),
         (Operation.CONVERSE, {"max_tokens": 512}, None),
         (Operation.CONVERSE_STREAM, {"inferenceConfig": {"maxTokens": 300}}, 300),
-        (Operation.INVOKE_MODEL_STREAM, {"max_gen_len": 64}, 64),
+        (Operation.CONVERSE, {"inferenceConfig": {"maxTokens": 3}, ADDITIONAL: {"max_tokens": 9}}, 9),
+        (Operation.CONVERSE, {"inferenceConfig": {"maxTokens": 3}, ADDITIONAL: {"max_tokens": 2, "n": 2}}, 6),
+        (Operation.CONVERSE, {"inferenceConfig": {"maxTokens": 3}, ADDITIONAL: ["max_tokens"]}, 3),
+        (Operation.CONVERSE, {ADDITIONAL: {"max_tokens": 9}}, None),
+        (Operation.INVOKE_MODEL_STREAM, {"max_tokens": 64}, 64),
         (Operation.INVOKE_MODEL, {"max_tokens_to_sample": 65}, 65),
-        (Operation.INVOKE_MODEL, {"maxTokens": 66}, 66),
-        (Operation.INVOKE_MODEL, {"maxOutputTokens": 67}, 67),
         (Operation.CHAT_COMPLETIONS, {"model": GPT, "max_tokens": 7}, 7),
         (Operation.CHAT_COMPLETIONS, {"model": GPT, "max_tokens": 7, "max_completion_tokens": 8}, 8),
         (Operation.CHAT_COMPLETIONS, {"model": GPT, "max_tokens": 7, "n": 3}, 21),
         (Operation.CHAT_COMPLETIONS, {"model": GPT, "max_tokens": 7, "n": -3}, 7),
         (Operation.CHAT_COMPLETIONS, {"model": GPT, "max_tokens": 7, "n": 10**9}, MAX_COUNT),
         (Operation.CHAT_COMPLETIONS, {"model": GPT, "n": 3}, None),
-        (Operation.INVOKE_MODEL, {"max_tokens": 1, "inferenceConfig": {"maxTokens": 300}}, 300),
+        (Operation.INVOKE_MODEL, {"max_tokens": 7, "max_tokens_to_sample": 300}, 300),
         (Operation.INVOKE_MODEL, {"max_tokens": 5, "num_generations": 4}, 20),
         (Operation.RESPONSES, {"model": GPT, "max_output_tokens": 9}, 9),
         (Operation.MESSAGES, {"model": CLAUDE, "max_tokens": 10}, 10),
@@ -322,6 +320,37 @@ def test_a_refused_body_is_not_quoted() -> None:
 def test_the_bound_on_the_output(operation: Operation, body: dict[str, Any], expected: int | None) -> None:
     """The caller's own bound is read where its operation and family put it; junk is no bound."""
     assert described(body, operation=operation).max_output_tokens == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "expected"),
+    [
+        ("amazon.nova-lite-v1:0", {"inferenceConfig": {"maxTokens": 300}}, 300),
+        ("amazon.nova-lite-v1:0", {"inferenceConfig": {"max_new_tokens": 301}}, 301),
+        ("amazon.nova-lite-v1:0", {"max_gen_len": 1}, None),
+        ("meta.llama3-3-70b-instruct-v1:0", {"max_gen_len": 64}, 64),
+        ("meta.llama3-3-70b-instruct-v1:0", {"max_tokens": 1}, None),
+        ("amazon.titan-text-express-v1", {"textGenerationConfig": {"maxTokenCount": 128}}, 128),
+        (GPT, {"max_completion_tokens": 99}, 99),
+        (GPT, {"max_tokens_to_sample": 1}, None),
+        ("ai21.j2-ultra-v1", {"maxTokens": 66}, 66),
+        ("twelvelabs.pegasus-1-2-v1:0", {"maxOutputTokens": 67}, 67),
+        (MARKETPLACE, {"max_gen_len": 5, "max_tokens": 9}, 9),
+        (None, {"max_gen_len": 5}, 5),
+    ],
+)
+def test_only_a_bound_that_the_model_knows_is_one(
+    model: str | None, body: dict[str, Any], expected: int | None
+) -> None:
+    """A name of another family bounds nothing: it must not make a call look small. An unknown family may know each."""
+    assert described(body, model=model).max_output_tokens == expected
+
+
+def test_converse_takes_its_tier_from_the_body() -> None:
+    """The header belongs to InvokeModel; on Converse it says nothing of what the call will cost."""
+    body = {"serviceTier": {"type": "priority"}}
+    headers = {"x-amzn-bedrock-service-tier": "flex"}
+    assert described(body, operation=Operation.CONVERSE, headers=headers).tier == "priority"
 
 
 @pytest.mark.parametrize(
