@@ -5,7 +5,7 @@ import io
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,16 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.builders import CLAUDE
+from tests.builders import CLAUDE, a_limit
 from tests.unit.emf_schema import problems
 
 import bedrock_meter.session
 from bedrock_meter.adapters.fileregistry import FileRegistry, open_file
+from bedrock_meter.adapters.limiting import Limits
+from bedrock_meter.adapters.memory import FixedLimits, MemoryLimitStore
 from bedrock_meter.adapters.stdout import StreamSink
 from bedrock_meter.caller import Auth
 from bedrock_meter.config import Settings
 from bedrock_meter.domain import Record
 from bedrock_meter.gatekeys import SEED_BYTES, digest, mint, text_of
+from bedrock_meter.limits import Ask, Counter, Settlement
 from bedrock_meter.registry import Key, UseCase
 from gateway.app import build
 from gateway.http import Request
@@ -112,7 +115,19 @@ class BrokenSink:
         raise OSError(PROMPT, COMPLETION)
 
 
-def call(url: str, body: bytes | None = None, *, broken_sink: bool = False) -> Exchange:
+class BrokenStore(MemoryLimitStore):
+    """A `LimitStore` that quotes content when it fails."""
+
+    def hold(self, asks: Sequence[Ask]) -> tuple[Ask, Counter] | None:
+        """Fail."""
+        raise OSError(PROMPT, len(asks))
+
+    def settle(self, settlement: Settlement) -> Counter:
+        """Fail."""
+        raise OSError(COMPLETION, settlement.ask.window)
+
+
+def call(url: str, body: bytes | None = None, *, broken_sink: bool = False, limits: Limits | None = None) -> Exchange:
     """Send one call with every canary in it through a gateway that is put together as the deployed one is."""
     # A logger of Powertools keeps the stdout of its first use; a service of its own gives each call the captured one.
     settings = Settings(
@@ -133,7 +148,7 @@ def call(url: str, body: bytes | None = None, *, broken_sink: bool = False) -> E
         headers=headers,
         body=json.dumps(ASK).encode() if body is None else body,
     )
-    gateway = build(settings, environ=environ, sink=sink)
+    gateway = build(settings, environ=environ, sink=sink, limits=limits)
     response = gateway(request)
     gateway.close()
     gc.collect()  # a socket that was left open is told now, in the test that left it
@@ -236,6 +251,24 @@ def test_nobody_listens(stub: Stub, watch: Watch) -> None:
     assert TRACE not in exchange.body.decode()
     assert "127.0.0.1" not in exchange.body.decode()
     watch.assert_clean(exchange)
+
+
+def test_a_full_limit(stub: Stub, watch: Watch) -> None:
+    """What refuses a call knows its size and its model, and nothing of what it says."""
+    exchange = call(stub.url, limits=Limits(directory=FixedLimits([a_limit("0.000001")]), store=MemoryLimitStore()))
+    assert (exchange.status, len(exchange.lines), stub.seen) == (400, 1, [])
+    assert "all-day" in exchange.body.decode()
+    assert TRACE not in exchange.body.decode()
+    watch.assert_clean(exchange)
+
+
+def test_limits_that_cannot_be_counted(stub: Stub, watch: Watch) -> None:
+    """A store that fails is a fault by name, before the call and after it."""
+    stub.body = json.dumps(ANSWER).encode()
+    exchange = call(stub.url, limits=Limits(directory=FixedLimits([a_limit()]), store=BrokenStore()))
+    assert (exchange.status, len(exchange.lines)) == (200, 1)
+    assert "limit_fault" in json.loads(exchange.lines[0])["meter_faults"]
+    assert "limit_fault" in watch.assert_clean(exchange)
 
 
 GATEWAY_KEY = mint(bytes(range(SEED_BYTES)))
