@@ -62,7 +62,6 @@ def test_the_linear_model() -> None:
     assert estimate.tokens == int(3.045 - 0.134 + 0.54 + 0.08 + 0.241 + 1.506)
     assert (estimate.method, estimate.confidence) == (Method.TOKENIZER, Confidence.CALIBRATED)
     assert estimate.margin == 118
-    assert estimate.reserve == 6
 
 
 def test_bytes_are_text() -> None:

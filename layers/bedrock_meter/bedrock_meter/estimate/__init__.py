@@ -74,11 +74,6 @@ class Estimate:
     margin: int
     """Percent of `tokens` that covers the real count of 95 texts of 100; 100 for a bound."""
 
-    @property
-    def reserve(self) -> int:
-        """Tokens to hold back so that 95 calls of 100 stay within them."""
-        return -(-self.tokens * self.margin // 100)
-
 
 class Estimator:
     """Estimates for every family.
