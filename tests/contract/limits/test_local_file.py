@@ -109,3 +109,20 @@ def test_a_transaction_that_raises_is_undone(tmp_path: Path) -> None:
             items.put("a", "b", {"x": 1})
             items.delete("a", "b")
             assert list(items.query("a")) == []
+
+
+def test_a_commit_that_fails_is_undone(tmp_path: Path) -> None:
+    """A transaction that cannot be ended is taken back, so that the next one is not refused for ever."""
+    with closing(LocalFile(tmp_path / "meter.db")) as file:
+        store, connection = SqliteLimitStore(file), file._connection  # noqa: SLF001 - nothing else can make a commit fail
+
+        def full(action: int, name: str | None, *_: str | None) -> int:
+            ends = action == sqlite3.SQLITE_TRANSACTION and name == "COMMIT"
+            return sqlite3.SQLITE_DENY if ends else sqlite3.SQLITE_OK
+
+        connection.set_authorizer(full)
+        with pytest.raises(LimitStoreError):
+            store.hold([an_ask("0.7")])
+        connection.set_authorizer(None)
+        assert store.hold([an_ask("0.7")]) is None
+        assert store.read([an_ask()]) == [Counter(used=Decimal("0.7"), spent=Decimal(0))]

@@ -124,10 +124,13 @@ class LocalFile:
             self._connection.execute(begin)
             try:
                 yield Items(self._connection)
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # A commit that failed, on a full disk, leaves it open, and none could be begun after it; an error of
+                # the disk may have undone it already.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close the file."""
