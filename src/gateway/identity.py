@@ -106,10 +106,7 @@ def by_principal(principals: Principals, describe: Describe) -> Identity:
     def identity(request: Request) -> Caller:
         if request.principal is None:
             raise AccessDenied("The call was not signed, or API Gateway did not check its signature.")
-        try:
-            use_cases = principals.find(request.principal)
-        except RegistryError as error:
-            raise UpstreamUnavailable("The gateway cannot read its registry of principals. Try again.") from error
+        use_cases = principals.find(request.principal)
         if use_cases is not None:
             return Caller(use_cases=tuple(map(describe, use_cases)), default=use_cases[0])
         raise AccessDenied(f"No use case is set for {request.principal[:300]}. Ask the gateway's owner to set one.")

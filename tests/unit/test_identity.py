@@ -183,7 +183,7 @@ def test_with_signatures_the_registry_comes_before_the_setting() -> None:
 
 def test_with_signatures_an_unreadable_registry_is_no_denial() -> None:
     """Nobody knows what the principal may, so the caller is told to try again."""
-    with pytest.raises(UpstreamUnavailable, match="registry of principals"):
+    with pytest.raises(UpstreamUnavailable, match="cannot read its registry"):
         identity_for(Settings(auth=Auth.IAM), FakeRegistry(down=True))(a_request(principal="arn:aws:iam::1:user/a"))
 
 
