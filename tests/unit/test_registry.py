@@ -101,7 +101,6 @@ KEY = item_of(a_key())
         ({**USE_CASE, "team": 5}, "team is no text"),
         ({**USE_CASE, "sk": "USECASE#two words"}, "name has to match"),
         ({"pk": "REGISTRY", "sk": "PRINCIPAL#Chatbot", "use_cases": ["a"]}, "pattern of an ARN"),
-        ("1000 characters",),
         ({"pk": "REGISTRY", "sk": "PRINCIPAL#arn:aws:iam::1:role/a", "use_cases": []}, "1 to 32 names"),
         ({"pk": "REGISTRY", "sk": "PRINCIPAL#arn:aws:iam::1:role/a", "use_cases": ["two words"]}, "every name in"),
         ({**LIMIT, "amount": "5 USD"}, "its amount is no number"),
