@@ -15,7 +15,7 @@ from bedrock_meter.gatekeys import digest
 from bedrock_meter.items import Entry, catalogue, from_item, place, read_keys, to_item
 from bedrock_meter.limits import LIMIT_ID, Limit, OnExceed, Period, Subject, Unit
 from bedrock_meter.modelid import parse
-from bedrock_meter.registry import KEY_ID, MAX_PATTERNS, MAX_USE_CASES, NAME, Key, UseCase, fits
+from bedrock_meter.registry import KEY_ID, MAX_PATTERNS, MAX_USE_CASES, NAME, Key, Principal, UseCase, fits
 
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc"
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -53,6 +53,11 @@ keys = st.lists(_names, min_size=1, max_size=4).flatmap(
         created_at=_times,
     )
 )
+principals = st.builds(
+    Principal,
+    pattern=st.from_regex(r"arn:aws:(iam|sts):[a-z*]{0,3}:[0-9?*]{0,4}:[!-~]{1,40}", fullmatch=True),
+    use_cases=st.lists(_names, min_size=1, max_size=4).map(tuple),
+)
 
 
 def a_key(**changes: Any) -> Key:
@@ -67,7 +72,7 @@ def item_of(entry: Entry) -> dict[str, Any]:
     return {"pk": pk, "sk": sk, **to_item(entry)}
 
 
-@given(use_cases | limits | keys)
+@given(use_cases | limits | principals | keys)
 def test_an_entry_survives_as_an_item(entry: Entry) -> None:
     """What was written is what is read, also by way of JSON."""
     item = json.loads(json.dumps(item_of(entry)))
@@ -85,9 +90,9 @@ KEY = item_of(a_key())
     [
         ({}, "no pk and sk"),
         ({"pk": 1, "sk": "x"}, "no pk and sk"),
-        ({"pk": "LIMIT#l", "sk": "2026-11-23T00:00Z", "used": "5"}, "no use case, limit or key"),
-        ({"pk": "REGISTRY", "sk": "WHATEVER#x"}, "no use case, limit or key"),
-        ({"pk": "KEY#abcdefghijkl", "sk": "other"}, "no use case, limit or key"),
+        ({"pk": "LIMIT#l", "sk": "2026-11-23T00:00Z", "used": "5"}, "no use case, limit, principal or key"),
+        ({"pk": "REGISTRY", "sk": "WHATEVER#x"}, "no use case, limit, principal or key"),
+        ({"pk": "KEY#abcdefghijkl", "sk": "other"}, "no use case, limit, principal or key"),
         ({**USE_CASE, "models": "all"}, "models is no list"),
         ({**USE_CASE, "models": [1]}, "models is no list"),
         ({**USE_CASE, "models": []}, "1 to 32 patterns"),
@@ -95,6 +100,9 @@ KEY = item_of(a_key())
         ({**USE_CASE, "models": ["ü"]}, "printable ASCII"),
         ({**USE_CASE, "team": 5}, "team is no text"),
         ({**USE_CASE, "sk": "USECASE#two words"}, "name has to match"),
+        ({"pk": "REGISTRY", "sk": "PRINCIPAL#Chatbot", "use_cases": ["a"]}, "pattern of an ARN"),
+        ({"pk": "REGISTRY", "sk": "PRINCIPAL#arn:aws:iam::1:role/a", "use_cases": []}, "1 to 32 names"),
+        ({"pk": "REGISTRY", "sk": "PRINCIPAL#arn:aws:iam::1:role/a", "use_cases": ["two words"]}, "every name in"),
         ({**LIMIT, "amount": "5 USD"}, "its amount is no number"),
         ({**LIMIT, "amount": "NaN"}, "above 0"),
         ({**LIMIT, "amount": "-1"}, "above 0"),

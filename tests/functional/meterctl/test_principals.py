@@ -71,10 +71,14 @@ def test_a_pattern_that_leaves_a_doubt_is_refused(shell: Shell) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "use_case", "says"),
-    [("Chatbot", "chatbot", "pattern of an ARN"), (CHATBOT_ROLE, "nobody", "there is no use case 'nobody'")],
+    [
+        ("Chatbot", "chatbot", "pattern of an ARN"),
+        (f"{CHATBOT_ROLE}{'x' * 1000}", "chatbot", "at most 1000"),
+        (CHATBOT_ROLE, "nobody", "there is no use case 'nobody'"),
+    ],
 )
 def test_what_can_match_nothing_is_refused(shell: Shell, pattern: str, use_case: str, says: str) -> None:
-    """A name that is no ARN, and a use case that is not registered."""
+    """A name that is no ARN, an ARN longer than any, and a use case that is not registered."""
     with pytest.raises(RegistryError, match=says):
         shell("set", pattern, "--use-case", use_case)
 
