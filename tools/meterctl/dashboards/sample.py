@@ -188,7 +188,7 @@ def _measured(emf: Emf, records: list[Record], spent: dict[str, float], at: date
                 yield emf.measurement(used, at=step)
     for hour in range(at.hour + 1):
         share = 1.2 + math.sin(ago + hour / 4)
-        found = {metrics.UNMETERED_TOKENS: 900.0 * share, metrics.UNMETERED_SHARE: share, metrics.DRIFT: share / 10}
+        found = {metrics.UNMETERED_TOKENS: 900.0 * share, metrics.UNMETERED_SHARE: share, metrics.DRIFT: -share}
         yield emf.measurement(found, at=at.replace(hour=hour, minute=0))
         yield emf.measurement(found, at=at.replace(hour=hour, minute=0), dimensions={metrics.MODEL_ID: SONNET})
     yield emf.measurement({metrics.PRICE_DRIFT: 0.0}, at=at.replace(hour=0))
