@@ -74,7 +74,7 @@ demo: .venv/installed  ## Run the whole path on the Bedrock simulator with real 
 	@$(BIN)/meterctl demo $(ARGS)
 
 test: .venv/installed .clients-venv/installed  ## Run the unit, functional and contract tests
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 check: .venv/installed  ## Check format, lint, types, import rules, the price book and the dashboards
 	@$(BIN)/ruff format --check .
