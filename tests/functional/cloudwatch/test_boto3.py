@@ -194,3 +194,11 @@ def test_requests_that_no_client_sends(server: CloudWatchServer, path: str, body
 def test_it_listens_on_loopback_only(server: CloudWatchServer) -> None:
     """Nobody else on the network reaches it."""
     assert server.url.startswith("http://127.0.0.1:")
+
+
+def test_a_browser_is_told_that_this_is_no_page() -> None:
+    """AWS's SDKs post; whoever opens the address gets a plain refusal and leaves no traceback."""
+    with CloudWatchServer(CloudWatch(), clock=lambda: NOON) as server, pytest.raises(HTTPError) as refused:
+        urlopen(server.url)  # noqa: S310 - our own server on the loopback
+    assert refused.value.code == 405
+    refused.value.close()

@@ -41,7 +41,7 @@ def build(engine: CloudWatch, *, clock: Callable[[], datetime], log_group: str |
     app = Flask("meterctl-cloudwatch")
     app.request_class = BackendRequest
     view = convert_to_flask_response(_responses(engine, clock).dispatch)
-    app.add_url_rule("/", endpoint="cloudwatch", methods=["GET", "POST"], view_func=view)
+    app.add_url_rule("/", endpoint="cloudwatch", methods=["POST"], view_func=view)
     return _OneAtATime(LogsFront(CborBridge(app), log_group=log_group))
 
 
