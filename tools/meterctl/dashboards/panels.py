@@ -36,7 +36,7 @@ COUNT = units.Short
 PERCENT = units.Percent
 MILLISECONDS = units.Milliseconds
 BYTES = units.BytesSI
-TOKENS_PER_SECOND = "suffix:tokens/s"
+TOKENS_PER_SECOND = "suffix:/s"  # the title says of what; the word would not leave room for the numbers
 
 GREEN, ORANGE, RED, BLUE, PURPLE, YELLOW = "green", "orange", "red", "blue", "purple", "yellow"
 
