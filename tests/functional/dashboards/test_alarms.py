@@ -17,8 +17,8 @@ from tests.functional.dashboards.test_alerts import (
     record,
 )
 from tests.functional.dashboards.test_panels import GRAFANA
-from tests.functional.dashboards.world import LOG_GROUP, NOW, World
-from tests.unit.test_observability import BANDS, alarms
+from tests.functional.dashboards.world import FUNCTION, LOG_GROUP, NOW, TABLE, World
+from tests.unit.test_observability import BANDS, PLATFORM, alarms
 
 from bedrock_meter import metrics
 from meterctl.cloudwatch import CloudWatch
@@ -28,6 +28,8 @@ PARAMETERS = {
     "Namespace": "BedrockMeter",
     "ServiceName": SERVICE,
     "ApiName": SERVICE,
+    "FunctionName": FUNCTION,
+    "TableName": TABLE,
     "LogGroupName": LOG_GROUP,
 }
 FIXED = sorted(ALARMS.keys() - BANDS)
@@ -103,9 +105,21 @@ def test_a_silent_gateway_is_an_alarm() -> None:
 
 def test_every_alarm_with_a_threshold_is_tried() -> None:
     """No alarm is left out but the bands."""
-    assert set(FIXED) == (CRAFTED.keys() - BANDS) | {"rejected-lines", "silent-gateway"}
+    assert set(FIXED) == (CRAFTED.keys() - BANDS) | {"rejected-lines", "silent-gateway"} | PLATFORM
 
 
 def _parsed(line: str) -> Mapping[str, Any]:
     found: Mapping[str, Any] = json.loads(line)
     return found
+
+
+@pytest.mark.parametrize("slug", sorted(PLATFORM))
+def test_two_bad_periods_of_three_of_aws_own_services_are_an_alarm(slug: str) -> None:
+    """One failure is none: an environment that dies with its call is seen elsewhere. A second one soon after is."""
+    alarm = resolve({key: ALARMS[slug][key] for key in ("Namespace", "MetricName", "Dimensions")})
+    cloudwatch = CloudWatch()
+    for minutes, expected in ((12, False), (7, True)):
+        datum = {"MetricName": alarm["MetricName"], "Dimensions": alarm["Dimensions"], "Value": 1.0}
+        datum["Timestamp"] = NOW - timedelta(minutes=minutes)
+        cloudwatch.put_metric_data(now=NOW, Namespace=alarm["Namespace"], MetricData=[datum])
+        assert alarmed(cloudwatch, ALARMS[slug], now=NOW - timedelta(minutes=1)) is expected
